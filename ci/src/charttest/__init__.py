@@ -1,0 +1,1 @@
+"""Tests Helm charts on a real control plane, without Docker."""
