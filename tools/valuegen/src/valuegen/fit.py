@@ -1,0 +1,368 @@
+"""Judges one configuration: does vLLM start, how much KV cache, how many requests at once."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from functools import cache
+from math import ceil
+from typing import TYPE_CHECKING, Any, Literal
+
+from valuegen import kvcache, parallel, weights
+from valuegen.engine import EngineSettings, ResolvedSettings, resolve
+from valuegen.errors import Reason
+from valuegen.host import HostNeeds, gpus_per_replica, host_needs
+from valuegen.overhead import (
+    CONTEXT_BYTES,
+    DEFAULT_VLLM_VERSION,
+    GIB,
+    Calibration,
+    Estimate,
+    activation,
+    calibration,
+    cuda_graphs,
+    non_torch,
+)
+
+if TYPE_CHECKING:
+    from valuegen.catalog.gpus import Gpu
+    from valuegen.config import ModelConfig
+    from valuegen.kvcache import KvCacheLayout, KvCapacity
+    from valuegen.model import Model
+
+SCHEMA = 1
+EXACT_VERSION = "0.33.0"  # whose code the exact arithmetic follows
+
+Verdict = Literal["fits", "too-big", "invalid"]
+
+
+@dataclass(frozen=True)
+class Rank:
+    """The GPU of a pipeline stage that holds most. Bytes."""
+
+    pipeline_stage: int
+    weights_bytes: int
+    activation: Estimate
+    cuda_graphs: Estimate
+    non_torch: Estimate
+    budget_bytes: int
+    kv_cache: Estimate  # `low` is the safe end; below zero means that much is missing
+    bytes_per_block: int
+
+    @property
+    def num_blocks(self) -> int:
+        """KV blocks of this GPU by itself."""
+        return max(0, self.kv_cache.point) // self.bytes_per_block
+
+    @property
+    def needed_before_cache_bytes(self) -> int:
+        """What the GPU holds before any KV cache, at the safe end of the estimates."""
+        return self.weights_bytes + self.activation.high + self.cuda_graphs.high + self.non_torch.high
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """The judgement of one configuration. `to_dict()` is what `--json` prints."""
+
+    model: Model
+    gpu: Gpu
+    settings: ResolvedSettings
+    vllm_version: str
+    calibration: Calibration
+    verdict: Verdict
+    reasons: tuple[Reason, ...]
+    ranks: tuple[Rank, ...]  # empty when invalid, like the three below
+    layout: KvCacheLayout | None = None
+    capacity: KvCapacity | None = None
+    capacity_range: tuple[KvCapacity, KvCapacity] | None = None
+    host: HostNeeds | None = None
+
+    @property
+    def fits(self) -> bool:
+        """Whether vLLM starts with this configuration, also at the safe end of the estimates."""
+        return self.verdict == "fits"
+
+    @property
+    def gpus(self) -> int:
+        """GPUs of one replica."""
+        return gpus_per_replica(self.settings)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The document of JSON schema 1."""
+        gpu = self.gpu
+        return {
+            "schema": SCHEMA,
+            "vllm_version": self.vllm_version,
+            "model": {
+                "name": self.model.name,
+                "architecture": self.model.config.architecture,
+                "parameters": weights.parameter_count(self.model.config),
+                "max_model_len": self.model.config.max_model_len,
+                "source": self.model.source,
+            },
+            "gpu": {
+                "name": gpu.name,
+                "product": gpu.product,
+                "memory_bytes": gpu.memory_bytes,
+                "compute_capability": f"{gpu.compute_capability[0]}.{gpu.compute_capability[1]}",
+            },
+            "settings": asdict(self.settings),
+            "verdict": self.verdict,
+            "reasons": [reason.to_dict() for reason in self.reasons],
+            "ranks": [_rank_document(rank) for rank in self.ranks],
+            "kv_cache": _cache_document(self.layout, self.capacity),
+            "host": asdict(self.host) if self.host else None,
+            "ranges": self._ranges(),
+            "provenance": self._provenance(),
+        }
+
+    def _ranges(self) -> dict[str, list[float]]:
+        ranges: dict[str, list[float]] = {}
+        for number, rank in enumerate(self.ranks):
+            for field, estimate in (
+                ("activation_bytes", rank.activation),
+                ("cuda_graph_bytes", rank.cuda_graphs),
+                ("non_torch_bytes", rank.non_torch),
+                ("kv_cache_bytes", rank.kv_cache),
+            ):
+                ranges[f"ranks.{number}.{field}"] = [max(0, estimate.low), max(0, estimate.high)]
+            ranges[f"ranks.{number}.num_blocks"] = [
+                max(0, end) // rank.bytes_per_block for end in (rank.kv_cache.low, rank.kv_cache.high)
+            ]
+        if self.capacity_range:
+            for field in ("num_blocks", "tokens", "max_concurrency"):
+                ranges[f"kv_cache.{field}"] = [getattr(end, field) for end in self.capacity_range]
+        return ranges
+
+    def _provenance(self) -> dict[str, dict[str, str]]:
+        counted = "assumed" if self.model.source == "size" else "exact"
+        measured = "exact" if self.settings.kv_cache_memory_bytes is not None else "calibrated"
+        kinds: dict[str, tuple[str, str]] = {
+            "model.parameters": (counted, EXACT_VERSION),
+            "gpu.memory_bytes": ("calibrated", self.vllm_version),
+            "settings": ("exact", EXACT_VERSION),
+        }
+        for number in range(len(self.ranks)):
+            for field in ("activation_bytes", "cuda_graph_bytes", "non_torch_bytes"):
+                kinds[f"ranks.{number}.{field}"] = ("calibrated", self.calibration.measured_on)
+            kinds[f"ranks.{number}.weights_bytes"] = (counted, EXACT_VERSION)
+            kinds[f"ranks.{number}.budget_bytes"] = ("derived", EXACT_VERSION)
+            kinds[f"ranks.{number}.bytes_per_block"] = (counted, EXACT_VERSION)
+            kinds[f"ranks.{number}.kv_cache_bytes"] = (measured, self.calibration.measured_on)
+            kinds[f"ranks.{number}.num_blocks"] = (measured, self.calibration.measured_on)
+        if self.layout:
+            for field in ("block_size", "bytes_per_block", "groups", "blocks_per_request", "bytes_per_request"):
+                kinds[f"kv_cache.{field}"] = (counted, EXACT_VERSION)
+            for field in ("num_blocks", "tokens", "max_concurrency"):
+                kinds[f"kv_cache.{field}"] = (measured, self.calibration.measured_on)
+        if self.host:
+            kinds["host.shared_memory_bytes"] = ("derived", EXACT_VERSION)
+            for field in asdict(self.host):
+                kinds.setdefault(f"host.{field}", ("assumed", EXACT_VERSION))
+        return {path: {"kind": kind, "vllm_version": version} for path, (kind, version) in kinds.items()}
+
+
+def fit(
+    model: Model,
+    gpu: Gpu,
+    settings: EngineSettings | None = None,
+    *,
+    vllm_version: str = DEFAULT_VLLM_VERSION,
+) -> FitResult:
+    """Judge one configuration; a configuration that does not fit carries the nearest changes that help.
+
+    Raises UsageError for a vLLM version or a number outside its range.
+    """
+    from valuegen.advice import nearest_changes  # noqa: PLC0415  (only a refusal needs it, and it needs us)
+
+    settings = settings or EngineSettings()
+    result = judge(model, gpu, settings, vllm_version=vllm_version)
+    if result.verdict != "too-big":
+        return result
+    changes = nearest_changes(result, settings)
+    reasons = tuple(replace(reason, fix=", or ".join(changes) or reason.fix) for reason in result.reasons)
+    return replace(result, reasons=reasons)
+
+
+def judge(
+    model: Model, gpu: Gpu, settings: EngineSettings, *, vllm_version: str = DEFAULT_VLLM_VERSION
+) -> FitResult:
+    """Like `fit`, without the search for changes that would help."""
+    fitted = calibration(vllm_version)
+    config = model.config
+    resolved = resolve(
+        config,
+        settings,
+        gpu_memory_bytes=gpu.memory_bytes,
+        gpu_name=gpu.name,
+        compute_capability=gpu.compute_capability,
+    )
+    base = FitResult(
+        model=model,
+        gpu=gpu,
+        settings=resolved,
+        vllm_version=vllm_version,
+        calibration=fitted,
+        verdict="invalid",
+        reasons=tuple(parallel.refusals(config, resolved)),
+        ranks=(),
+    )
+    if base.reasons:
+        return base
+
+    layout = kvcache.layout(config, resolved)
+    ranks = tuple(_rank(config, resolved, gpu, fitted, layout, stage) for stage in range(len(layout.stages)))
+    low, point, high = (
+        kvcache.capacity(layout, [max(0, getattr(rank.kv_cache, end)) for rank in ranks])
+        for end in ("low", "point", "high")
+    )
+    reasons = _too_big(config, resolved, gpu, layout, ranks, low)
+    return replace(
+        base,
+        verdict="too-big" if reasons else "fits",
+        reasons=tuple(reasons),
+        ranks=ranks,
+        layout=layout,
+        capacity=point,
+        capacity_range=(low, high),
+        host=host_needs(resolved, _checkpoint_bytes(config)),
+    )
+
+
+@cache
+def _checkpoint_bytes(config: ModelConfig) -> int:
+    return weights.checkpoint_bytes(config)
+
+
+def _rank(
+    config: ModelConfig,
+    settings: ResolvedSettings,
+    gpu: Gpu,
+    fitted: Calibration,
+    layout: KvCacheLayout,
+    stage: int,
+) -> Rank:
+    last_stage = stage == settings.pipeline_parallel_size - 1
+    held = weights.rank_weights_bytes(config, settings, stage)
+    peak = activation(config, settings, fitted, last_stage=last_stage)
+    graphs = cuda_graphs(settings, gpu, fitted)
+    outside = non_torch(settings, gpu)
+    # vLLM 0.33.0 v1/worker/utils.py (request_memory)
+    budget = ceil(gpu.memory_bytes * settings.gpu_memory_utilization)
+
+    if settings.kv_cache_memory_bytes is not None:
+        fixed = settings.kv_cache_memory_bytes
+        available = Estimate(fixed, fixed, fixed)
+    else:
+        available = Estimate(
+            point=budget - held - peak.point - graphs.point - outside.point,
+            low=budget - held - peak.high - graphs.high - outside.high,
+            high=budget - held - peak.low - graphs.low - outside.low,
+        )
+    return Rank(
+        pipeline_stage=stage,
+        weights_bytes=held,
+        activation=peak,
+        cuda_graphs=graphs,
+        non_torch=outside,
+        budget_bytes=budget,
+        kv_cache=available,
+        bytes_per_block=layout.stages[stage].bytes_per_block,
+    )
+
+
+def _too_big(
+    config: ModelConfig,
+    settings: ResolvedSettings,
+    gpu: Gpu,
+    layout: KvCacheLayout,
+    ranks: tuple[Rank, ...],
+    safe: KvCapacity,
+) -> list[Reason]:
+    """Why vLLM would not start at the safe end of the estimates; empty if it does."""
+    tightest = min(ranks, key=lambda rank: rank.kv_cache.low)
+    left_over = gpu.memory_bytes - tightest.budget_bytes
+    if left_over < CONTEXT_BYTES:
+        return [
+            Reason(
+                "no-room-for-context",
+                f"--gpu-memory-utilization {settings.gpu_memory_utilization:g} leaves {gib(left_over)} of "
+                f"{gpu.name} for the CUDA context, {gib(CONTEXT_BYTES)} are needed",
+                f"lower it to {_largest_utilization(gpu):.2f}",
+            )
+        ]
+    held = tightest.needed_before_cache_bytes
+    if settings.kv_cache_memory_bytes is not None:
+        needed, memory = held + settings.kv_cache_memory_bytes, gpu.memory_bytes - CONTEXT_BYTES
+        if needed > memory:
+            return [
+                Reason(
+                    "kv-cache-memory-too-large",
+                    f"weights, buffers and --kv-cache-memory-bytes need {gib(needed)}, "
+                    f"{gpu.name} has {gib(memory)}",
+                    f"lower --kv-cache-memory-bytes to {max(0, memory - held)}",
+                )
+            ]
+    elif tightest.kv_cache.low <= 0:
+        return [
+            Reason(
+                "weights-too-large",
+                f"{config.name} needs {gib(held)} on each GPU before any KV cache, "
+                f"{gpu.name} grants {gib(tightest.budget_bytes)}",
+                "split the model over more GPUs or use a larger one",
+            )
+        ]
+    if safe.fits:
+        return []
+    worst = max(
+        range(len(ranks)), key=lambda stage: safe.min_available_bytes[stage] - ranks[stage].kv_cache.low
+    )
+    return [
+        Reason(
+            "kv-cache-too-small",
+            f"one request of --max-model-len {layout.max_model_len} needs "
+            f"{gib(safe.min_available_bytes[worst])} of KV cache, {gpu.name} has "
+            f"{gib(ranks[worst].kv_cache.low)} left at the safe end of the estimates",
+            "lower --max-model-len",
+        )
+    ]
+
+
+def _largest_utilization(gpu: Gpu) -> float:
+    return int(100 * (gpu.memory_bytes - CONTEXT_BYTES) / gpu.memory_bytes) / 100
+
+
+def gib(size: int) -> str:
+    """Bytes for a sentence."""
+    return f"{size / GIB:.2f} GiB"
+
+
+def _rank_document(rank: Rank) -> dict[str, int]:
+    return {
+        "pipeline_stage": rank.pipeline_stage,
+        "weights_bytes": rank.weights_bytes,
+        "activation_bytes": rank.activation.point,
+        "cuda_graph_bytes": rank.cuda_graphs.point,
+        "non_torch_bytes": rank.non_torch.point,
+        "budget_bytes": rank.budget_bytes,
+        "kv_cache_bytes": max(0, rank.kv_cache.point),
+        "bytes_per_block": rank.bytes_per_block,
+        "num_blocks": rank.num_blocks,
+    }
+
+
+def _cache_document(layout: KvCacheLayout | None, capacity: KvCapacity | None) -> dict[str, Any] | None:
+    if layout is None or capacity is None:
+        return None
+    return {
+        "block_size": layout.block_size,
+        "bytes_per_block": layout.bytes_per_block,
+        "groups": [
+            {"type": group.type, "layers": group.layers, "blocks_per_request": group.blocks_per_request}
+            for group in layout.groups
+        ],
+        "blocks_per_request": layout.blocks_per_request,
+        "bytes_per_request": layout.bytes_per_request,
+        "num_blocks": capacity.num_blocks,
+        "tokens": capacity.tokens,
+        "max_concurrency": round(capacity.max_concurrency, 4),
+    }
