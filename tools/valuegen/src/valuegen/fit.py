@@ -285,7 +285,7 @@ def _too_big(
         return [
             Reason(
                 "no-room-for-context",
-                f"--gpu-memory-utilization {settings.gpu_memory_utilization:g} leaves {gib(left_over)} of "
+                f"--gpu-memory-utilization {settings.gpu_memory_utilization:g}: leaves {gib(left_over)} of "
                 f"{gpu.name} for the CUDA context, {gib(CONTEXT_BYTES)} are needed",
                 f"lower it to {_largest_utilization(gpu):.2f}",
             )
@@ -297,8 +297,8 @@ def _too_big(
             return [
                 Reason(
                     "kv-cache-memory-too-large",
-                    f"weights, buffers and --kv-cache-memory-bytes need {gib(needed)}, "
-                    f"{gpu.name} has {gib(memory)}",
+                    f"--kv-cache-memory-bytes {settings.kv_cache_memory_bytes}: with the weights and buffers "
+                    f"that is {gib(needed)}, {gpu.name} has {gib(memory)}",
                     f"lower --kv-cache-memory-bytes to {max(0, memory - held)}",
                 )
             ]
@@ -306,8 +306,8 @@ def _too_big(
         return [
             Reason(
                 "weights-too-large",
-                f"{config.name} needs {gib(held)} on each GPU before any KV cache, "
-                f"{gpu.name} grants {gib(tightest.budget_bytes)}",
+                f"{config.name} on {gpu.name}: {gib(held)} are needed on each GPU before any KV cache, "
+                f"{gib(tightest.budget_bytes)} are granted",
                 "split the model over more GPUs or use a larger one",
             )
         ]
@@ -319,7 +319,7 @@ def _too_big(
     return [
         Reason(
             "kv-cache-too-small",
-            f"one request of --max-model-len {layout.max_model_len} needs "
+            f"--max-model-len {layout.max_model_len}: one request needs "
             f"{gib(safe.min_available_bytes[worst])} of KV cache, {gpu.name} has "
             f"{gib(ranks[worst].kv_cache.low)} left at the safe end of the estimates",
             "lower --max-model-len",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from valuegen.catalog.gpus import all_gpus
 from valuegen.engine import EngineSettings
 from valuegen.errors import Reason
-from valuegen.fit import SCHEMA, FitResult, judge
+from valuegen.fit import SCHEMA, FitResult, fit, judge
 from valuegen.overhead import DEFAULT_VLLM_VERSION
 from valuegen.scaling import replicas_for, requests_per_replica
 
@@ -146,6 +146,27 @@ def plan(
     ranked = [replace(entry, rank=number) for number, entry in enumerate(fitting, start=1)]
     rejected = [entry for entry in candidates if entry.rejected is not None]
     return Plan(model, Request(concurrency, length, offers, settings), (*ranked, *rejected))
+
+
+def nearest_miss(made: Plan) -> tuple[Reason, ...]:
+    """Why nothing carries the load: the reasons of the configuration that came closest, and what helps."""
+
+    def closeness(candidate: Candidate) -> tuple[int, float]:
+        ranks = candidate.fit.ranks
+        kind = {"fits": 2, "too-big": 1, "invalid": 0}[candidate.fit.verdict]
+        # Missing memory as a share of the GPU's, so that a small GPU is not "closer" for its size.
+        room = min((rank.kv_cache.low / candidate.fit.gpu.memory_bytes for rank in ranks), default=0.0)
+        return kind, room
+
+    closest = max(made.candidates, key=closeness)
+    if closest.fit.verdict == "too-big":
+        pinned = replace(
+            made.request.settings,
+            tensor_parallel_size=closest.fit.settings.tensor_parallel_size,
+            pipeline_parallel_size=closest.fit.settings.pipeline_parallel_size,
+        )
+        return fit(made.model, closest.fit.gpu, pinned, vllm_version=closest.fit.vllm_version).reasons
+    return (closest.rejected,) if closest.rejected else closest.fit.reasons
 
 
 def _offer(entry: Gpu | GpuOffer, prices: Mapping[str, float]) -> GpuOffer:
