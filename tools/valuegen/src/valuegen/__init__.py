@@ -1,8 +1,8 @@
 """Computes what vLLM needs on a GPU and writes the values of the vllm-stack chart.
 
-    from valuegen import EngineSettings, Gpu, Model, fit
-    result = fit(Model.load("Qwen3-8B"), Gpu.find("L40S"), EngineSettings(max_model_len=8192))
-    result.to_dict()  # exactly what `valuegen fit --json` prints
+from valuegen import EngineSettings, Gpu, Model, fit
+result = fit(Model.load("Qwen3-8B"), Gpu.find("L40S"), EngineSettings(max_model_len=8192))
+result.to_dict()  # exactly what `valuegen fit --json` prints
 """
 
 from valuegen.catalog.gpus import Gpu

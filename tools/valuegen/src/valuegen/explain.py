@@ -28,7 +28,9 @@ class Explanation:
 def explain(result: FitResult) -> Iterator[Explanation]:
     """Every number of a judgement, in the order in which it is computed."""
     gpu, settings = result.gpu, result.settings
-    yield Explanation("GPU memory", _bytes(gpu.memory_bytes), "calibrated", "cudaMemGetInfo total", gpu.memory_source)
+    yield Explanation(
+        "GPU memory", _bytes(gpu.memory_bytes), "calibrated", "cudaMemGetInfo total", gpu.memory_source
+    )
     for rank in result.ranks:
         yield from _rank(result, rank)
     layout, capacity, host = result.layout, result.capacity, result.host
@@ -39,7 +41,7 @@ def explain(result: FitResult) -> Iterator[Explanation]:
         f"{layout.blocks_per_request:,}",
         "exact",
         " + ".join(
-            f"{group.blocks_per_request} ({group.layers} {group.type} layers, {group.block_size} tokens a block)"
+            f"{group.blocks_per_request} ({group.layers} {group.type} layers, {group.block_size} tokens each)"
             for group in layout.groups
         ),
         "vLLM 0.33.0 v1/core/kv_cache_planning.py, v1/kv_cache_interface.py",
@@ -106,7 +108,8 @@ def _rank(result: FitResult, rank: Rank) -> Iterator[Explanation]:
         f"weights{where}",
         _bytes(rank.weights_bytes),
         counted,
-        f"every parameter and buffer of {config.architecture} on the largest of {settings.tensor_parallel_size} ranks",
+        f"every parameter and buffer of {config.architecture} on the largest rank "
+        f"at tensor parallel size {settings.tensor_parallel_size}",
         result.model.origin,
     )
     rows = min(settings.max_num_seqs, settings.max_num_batched_tokens)
@@ -125,7 +128,9 @@ def _rank(result: FitResult, rank: Rank) -> Iterator[Explanation]:
         f"CUDA graphs{where}",
         _bytes(rank.cuda_graphs.point),
         "calibrated",
-        f"{sizes} captured batch sizes x 21 MiB" if rank.cuda_graphs.point else "none are taken from the budget",
+        f"{sizes} captured batch sizes x 21 MiB"
+        if rank.cuda_graphs.point
+        else "none are taken from the budget",
         measured,
     )
     yield Explanation(

@@ -14,7 +14,6 @@ from valuegen.host import HostNeeds, gpus_per_replica, host_needs
 from valuegen.overhead import (
     CONTEXT_BYTES,
     DEFAULT_VLLM_VERSION,
-    GIB,
     Calibration,
     Estimate,
     activation,
@@ -22,6 +21,7 @@ from valuegen.overhead import (
     cuda_graphs,
     non_torch,
 )
+from valuegen.words import gib
 
 if TYPE_CHECKING:
     from valuegen.catalog.gpus import Gpu
@@ -150,7 +150,13 @@ class FitResult:
             kinds[f"ranks.{number}.kv_cache_bytes"] = (measured, self.calibration.measured_on)
             kinds[f"ranks.{number}.num_blocks"] = (measured, self.calibration.measured_on)
         if self.layout:
-            for field in ("block_size", "bytes_per_block", "groups", "blocks_per_request", "bytes_per_request"):
+            for field in (
+                "block_size",
+                "bytes_per_block",
+                "groups",
+                "blocks_per_request",
+                "bytes_per_request",
+            ):
                 kinds[f"kv_cache.{field}"] = (counted, EXACT_VERSION)
             for field in ("num_blocks", "tokens", "max_concurrency"):
                 kinds[f"kv_cache.{field}"] = (measured, self.calibration.measured_on)
@@ -210,12 +216,15 @@ def judge(
         return base
 
     layout = kvcache.layout(config, resolved)
-    ranks = tuple(_rank(config, resolved, gpu, fitted, layout, stage) for stage in range(len(layout.stages)))
+    ranks = tuple(
+        _rank(config, resolved, gpu, fitted=fitted, layout=layout, stage=stage)
+        for stage in range(len(layout.stages))
+    )
     low, point, high = (
         kvcache.capacity(layout, [max(0, getattr(rank.kv_cache, end)) for rank in ranks])
         for end in ("low", "point", "high")
     )
-    reasons = _too_big(config, resolved, gpu, layout, ranks, low)
+    reasons = _too_big(config, resolved, gpu, layout=layout, ranks=ranks, safe=low)
     return replace(
         base,
         verdict="too-big" if reasons else "fits",
@@ -237,6 +246,7 @@ def _rank(
     config: ModelConfig,
     settings: ResolvedSettings,
     gpu: Gpu,
+    *,
     fitted: Calibration,
     layout: KvCacheLayout,
     stage: int,
@@ -274,6 +284,7 @@ def _too_big(
     config: ModelConfig,
     settings: ResolvedSettings,
     gpu: Gpu,
+    *,
     layout: KvCacheLayout,
     ranks: tuple[Rank, ...],
     safe: KvCapacity,
@@ -329,11 +340,6 @@ def _too_big(
 
 def _largest_utilization(gpu: Gpu) -> float:
     return int(100 * (gpu.memory_bytes - CONTEXT_BYTES) / gpu.memory_bytes) / 100
-
-
-def gib(size: int) -> str:
-    """Bytes for a sentence."""
-    return f"{size / GIB:.2f} GiB"
 
 
 def _rank_document(rank: Rank) -> dict[str, int]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 from valuegen.errors import ModelError
 
@@ -17,8 +17,9 @@ def fetch(repo_id: str, filename: str, *, revision: str | None = None) -> Path |
     cannot be reached and the file is not in its cache. HF_TOKEN, HF_HOME and HF_HUB_OFFLINE apply.
     """
     try:
-        import huggingface_hub  # noqa: PLC0415  (optional extra, and slow to import)
-        from huggingface_hub import errors  # noqa: PLC0415
+        # An optional extra, and slow to import.
+        huggingface_hub = import_module("huggingface_hub")
+        errors = import_module("huggingface_hub.errors")
     except ImportError:
         raise ModelError(
             f"{repo_id}: not in the catalogue, and reading the Hugging Face Hub needs huggingface_hub",
@@ -26,8 +27,7 @@ def fetch(repo_id: str, filename: str, *, revision: str | None = None) -> Path |
         ) from None
 
     try:
-        download: Any = huggingface_hub.hf_hub_download
-        return Path(download(repo_id, filename, revision=revision))
+        return Path(huggingface_hub.hf_hub_download(repo_id, filename, revision=revision))
     except errors.EntryNotFoundError as error:
         # Offline, huggingface_hub raises a subclass of this for a file that is merely not cached.
         if isinstance(error, errors.LocalEntryNotFoundError):

@@ -177,7 +177,7 @@ def _offer(entry: Gpu | GpuOffer, prices: Mapping[str, float]) -> GpuOffer:
 def _configurations(
     model: Model, offer: GpuOffer, settings: EngineSettings, vllm_version: str
 ) -> Iterator[FitResult]:
-    """Every split over the GPUs of one node: tensor parallel, and pipeline parallel where that is not enough."""
+    """Every split over the GPUs of one node: tensor parallel, then pipeline parallel if nothing fits."""
     gpu = offer.gpu
     node = min(gpu.max_per_node, offer.at_most or gpu.max_per_node)
     tensor = (settings.tensor_parallel_size,) if settings.tensor_parallel_size else TENSOR_SIZES
@@ -195,7 +195,7 @@ def _configurations(
     pipeline = (settings.pipeline_parallel_size,) if settings.pipeline_parallel_size else PIPELINE_SIZES
     for size in tensor:
         for stages in pipeline:
-            if 1 < stages and size * stages <= node:
+            if stages > 1 and size * stages <= node:
                 pinned = replace(settings, tensor_parallel_size=size, pipeline_parallel_size=stages)
                 yield judge(model, gpu, pinned, vllm_version=vllm_version)
 
@@ -212,7 +212,7 @@ def _candidate(result: FitResult, offer: GpuOffer, concurrency: int) -> Candidat
     if offer.at_most is not None and candidate.gpus > offer.at_most:
         reason = Reason(
             "not-enough-gpus",
-            f"{concurrency} requests at once need {candidate.gpus} {offer.gpu.name}, {offer.at_most} are offered",
+            f"--gpu {offer.gpu.name}:{offer.at_most}: {concurrency} requests at once need {candidate.gpus}",
             "offer more GPUs, or lower --concurrency or --max-model-len",
         )
         return replace(candidate, rejected=reason)

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from valuegen.catalog.gpus import price_date
 from valuegen.explain import explain
-from valuegen.fit import GIB
+from valuegen.words import GIB, gib, gpus, requests
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -40,7 +40,9 @@ def show_fit(result: FitResult) -> None:
     """One configuration: where the memory of a GPU goes, and what the KV cache holds."""
     out = console()
     words, style = VERDICTS[result.verdict]
-    out.print(Text.assemble((words, style), f": {configuration(result)}, vLLM {result.vllm_version}"))
+    out.print(
+        Text.assemble((words, style), f": {result.model.name} on {gpus(result)}, vLLM {result.vllm_version}")
+    )
     for reason in result.reasons:
         out.print(f"  {reason.message}", soft_wrap=False)
         out.print(f"    -> {reason.fix}")
@@ -68,7 +70,7 @@ def show_plan(plan: Plan, *, show_all: bool) -> None:
     out = console()
     request = plan.request
     out.print(
-        f"{plan.model.name}: {_requests(request.concurrency)} of {request.max_model_len:,} tokens at once"
+        f"{plan.model.name}: {requests(request.concurrency)} of {request.max_model_len:,} tokens at once"
         f" (vLLM {plan.candidates[0].fit.vllm_version})"
     )
     shown = plan.ranked if show_all else _best_of_each_gpu(plan.ranked)
@@ -88,7 +90,9 @@ def show_plan(plan: Plan, *, show_all: bool) -> None:
             f"USD per hour: on-demand list prices of {price_date()}, an assumption; set yours with --price.",
             style="dim",
         )
-        out.print(f"Next: valuegen values {plan.model.name} --gpu {best.fit.gpu.name} -o values.yaml", style="dim")
+        out.print(
+            f"Next: valuegen values {plan.model.name} --gpu {best.fit.gpu.name} -o values.yaml", style="dim"
+        )
 
 
 def show_models(rows: Iterable[dict[str, Any]]) -> None:
@@ -98,21 +102,23 @@ def show_models(rows: Iterable[dict[str, Any]]) -> None:
         table.add_row(
             row["name"],
             f"{row['parameters'] / 1e9:.2f} B",
-            _gib(row["checkpoint_bytes"]),
+            gib(row["checkpoint_bytes"]),
             f"{row['max_model_len']:,}",
             row["quantization"] or "-",
         )
     console().print(table)
 
 
-def show_gpus(gpus: Sequence[Gpu], date: str) -> None:
+def show_gpus(catalogue: Sequence[Gpu], date: str) -> None:
     """The GPU catalogue."""
-    table = _table("name", "nvidia.com/gpu.product", "memory", "capability", "per node", "USD/h", right=(2, 3, 4, 5))
-    for gpu in gpus:
+    table = _table(
+        "name", "nvidia.com/gpu.product", "memory", "capability", "per node", "USD/h", right=(2, 3, 4, 5)
+    )
+    for gpu in catalogue:
         table.add_row(
             gpu.name,
             "\n".join(gpu.products),
-            _gib(gpu.memory_bytes),
+            gib(gpu.memory_bytes),
             f"{gpu.compute_capability[0]}.{gpu.compute_capability[1]}",
             str(gpu.max_per_node),
             f"{gpu.usd_per_hour:.2f}",
@@ -120,21 +126,6 @@ def show_gpus(gpus: Sequence[Gpu], date: str) -> None:
     out = console()
     out.print(table)
     out.print(f"Memory: what CUDA reports. USD/h: list prices of {date}, an assumption.", style="dim")
-
-
-def configuration(result: FitResult) -> str:
-    """The model, the GPUs and the split in a few words."""
-    settings = result.settings
-    split = [
-        f"{label}{size}"
-        for label, size in (
-            ("TP", settings.tensor_parallel_size),
-            ("PP", settings.pipeline_parallel_size),
-            ("DP", settings.data_parallel_size),
-        )
-        if size > 1
-    ]
-    return f"{result.model.name} on {result.gpus} x {result.gpu.name}" + (f" ({' '.join(split)})" if split else "")
 
 
 def _memory_table(result: FitResult, block: str) -> Table:
@@ -147,7 +138,7 @@ def _memory_table(result: FitResult, block: str) -> Table:
 
     def row(label: str, size: int, note: str = "") -> None:
         share = max(0, size) / result.gpu.memory_bytes
-        table.add_row(label, _gib(size), block * round(BAR * share), note)
+        table.add_row(label, gib(size), block * round(BAR * share), note)
 
     stage = f", stage {tightest.pipeline_stage}" if len(result.ranks) > 1 else ""
     row(f"{result.gpu.name}{stage}", result.gpu.memory_bytes, "what CUDA reports")
@@ -168,8 +159,9 @@ def _facts(result: FitResult) -> list[Text]:
     return [
         _hanging(
             "KV cache",
-            f"{capacity.tokens:,} tokens in {capacity.num_blocks:,} blocks: {capacity.max_concurrency:.1f} requests "
-            f"of {settings.max_model_len:,} tokens at once ({low.max_concurrency:.1f} to {high.max_concurrency:.1f})",
+            f"{capacity.tokens:,} tokens in {capacity.num_blocks:,} blocks: "
+            f"{capacity.max_concurrency:.1f} requests of {settings.max_model_len:,} tokens at once "
+            f"({low.max_concurrency:.1f} to {high.max_concurrency:.1f})",
             11,
         ),
         _hanging(
@@ -181,19 +173,22 @@ def _facts(result: FitResult) -> list[Text]:
         ),
         _hanging(
             "Host",
-            f"memory {_whole_gib(host.memory_request_bytes)} to {_whole_gib(host.memory_limit_bytes)}, /dev/shm "
-            f"{host.shared_memory_bytes / GIB:.1f} GiB, {host.cpu} CPUs, model cache "
-            f"{_whole_gib(host.model_cache_bytes)}, start within {host.startup_seconds} s, drain {host.drain_seconds} s",
+            f"memory {_whole_gib(host.memory_request_bytes)} to {_whole_gib(host.memory_limit_bytes)}, "
+            f"shared memory {host.shared_memory_bytes / GIB:.1f} GiB, {host.cpu} CPUs, "
+            f"model cache {_whole_gib(host.model_cache_bytes)}, "
+            f"start within {host.startup_seconds} s, drain {host.drain_seconds} s",
             11,
         ),
     ]
 
 
 def _plan_table(candidates: Sequence[Candidate]) -> Table:
-    table = _table("#", "each replica", "replicas", "GPUs", "USD/h", "at once", "KV cache each", right=(0, 2, 3, 4, 5, 6))
+    table = _table(
+        "#", "each replica", "replicas", "GPUs", "USD/h", "at once", "KV cache each", right=(0, 2, 3, 4, 5, 6)
+    )
     for candidate in candidates:
         result = candidate.fit
-        per_replica = configuration(result).partition(" on ")[2]
+        per_replica = gpus(result)
         tokens = result.capacity.tokens if result.capacity else 0
         table.add_row(
             str(candidate.rank),
@@ -218,11 +213,7 @@ def _best_of_each_gpu(ranked: Sequence[Candidate]) -> list[Candidate]:
 def _rejections(plan: Plan, *, show_all: bool) -> list[tuple[str, str]]:
     """GPUs that no configuration can use, with the reason of the one that came closest."""
     if show_all:
-        return [
-            (configuration(entry.fit).partition(" on ")[2], entry.rejected.message)
-            for entry in plan.rejected
-            if entry.rejected
-        ]
+        return [(gpus(entry.fit), entry.rejected.message) for entry in plan.rejected if entry.rejected]
     usable = {candidate.fit.gpu.name for candidate in plan.ranked}
     # The last one of a GPU is its largest split, so the one that came closest.
     reasons = {
@@ -248,18 +239,10 @@ def _hanging(label: str, text: str, indent: int) -> Text:
     return Text(f"{label:<{indent}}" + ("\n" + " " * indent).join(lines))
 
 
-def _requests(count: int) -> str:
-    return f"{count:,} request{'' if count == 1 else 's'}"
-
-
 def _range(estimate: Estimate) -> str:
     if estimate.low == estimate.high:
         return ""
     return f"{max(0, estimate.low) / GIB:.2f} to {max(0, estimate.high) / GIB:.2f}"
-
-
-def _gib(size: int) -> str:
-    return f"{max(0, size) / GIB:.2f} GiB"
 
 
 def _whole_gib(size: int) -> str:

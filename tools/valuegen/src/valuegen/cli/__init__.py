@@ -11,6 +11,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import click
+from click.exceptions import NoArgsIsHelpError
 
 from valuegen.cli.commands import fit_command, gpus_command, models_command, plan_command, values_command
 from valuegen.errors import ValuegenError
@@ -64,10 +65,14 @@ def _one_line(error: click.UsageError) -> str:
     """click's message and where the rules are written."""
     path = error.ctx.command_path if error.ctx else "valuegen"
     message = error.format_message().rstrip(".")
-    if isinstance(error, click.NoArgsIsHelpError):
+    if isinstance(error, NoArgsIsHelpError):
         return f"no command given; `{path} --help` lists them"
     if isinstance(error, click.BadParameter) and error.param is not None:
-        name = max(error.param.opts, key=len) if error.param.opts[0].startswith("-") else error.param.human_readable_name
+        name = (
+            max(error.param.opts, key=len)
+            if error.param.opts[0].startswith("-")
+            else error.param.human_readable_name
+        )
         if isinstance(error, click.MissingParameter):
             return f"{name}: is required; `{path} --help` shows an example"
         return f"{name}: {error.message.rstrip('.')}; `{path} --help` lists the options"

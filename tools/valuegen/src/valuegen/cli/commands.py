@@ -27,7 +27,14 @@ version_option = click.option("--vllm-version", default="0.33.0", show_default=T
 @click.option("--explain", is_flag=True, help="Show the formula, inputs and source of every number.")
 @json_option
 def fit_command(
-    model: str, gpu_name: str, vllm_version: str, revision: str | None, explain: bool, as_json: bool, **options: Any
+    *,
+    model: str,
+    gpu_name: str,
+    vllm_version: str,
+    revision: str | None,
+    explain: bool,
+    as_json: bool,
+    **options: Any,
 ) -> int:
     """Judge one configuration: does vLLM start, how much KV cache, how many requests at once.
 
@@ -61,9 +68,26 @@ def fit_command(
 def load_options(command: Any) -> Any:
     """The options that say for what load a plan is made, and with which GPUs."""
     for option in (
-        click.option("--gpu", "offers", type=OfferType(), multiple=True, help="GPU to consider, with ':8' at most 8; repeatable. Unset: all."),
-        click.option("--concurrency", type=HumanInt(), default=None, help="Requests of full length at once. [default: 16]"),
-        click.option("--price", "prices", type=PriceType(), multiple=True, help="Your price per GPU and hour; repeatable."),
+        click.option(
+            "--gpu",
+            "offers",
+            type=OfferType(),
+            multiple=True,
+            help="GPU to consider, with ':8' at most 8; repeatable. Unset: all.",
+        ),
+        click.option(
+            "--concurrency",
+            type=HumanInt(),
+            default=None,
+            help="Requests of full length at once. [default: 16]",
+        ),
+        click.option(
+            "--price",
+            "prices",
+            type=PriceType(),
+            multiple=True,
+            help="Your price per GPU and hour; repeatable.",
+        ),
     ):
         command = option(command)
     return command
@@ -77,7 +101,7 @@ def load_options(command: Any) -> Any:
 @revision_option
 @click.option("--all", "show_all", is_flag=True, help="Show every configuration, not the best of each GPU.")
 @json_option
-def plan_command(model: str, show_all: bool, as_json: bool, **options: Any) -> int:
+def plan_command(*, model: str, show_all: bool, as_json: bool, **options: Any) -> int:
     """Search GPU type, count and parallelism for a load; the cheapest first.
 
     MODEL is a directory or config.json, a name of `valuegen models`, a Hub id, or a size such as 70B.
@@ -102,9 +126,12 @@ def plan_command(model: str, show_all: bool, as_json: bool, **options: Any) -> i
 @click.option("--name", default=None, help="Key of the model in the values; unset: from MODEL.")
 @click.option("--source", default=None, help="source.uri of the chart; unset: from MODEL.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), default=None, help="File to write.")
-@click.option("--into", type=click.Path(path_type=Path), default=None, help="Values file to add the model to.")
+@click.option(
+    "--into", type=click.Path(path_type=Path), default=None, help="Values file to add the model to."
+)
 @json_option
 def values_command(
+    *,
     model: str,
     name: str | None,
     source: str | None,
@@ -120,12 +147,16 @@ def values_command(
     from valuegen import values  # noqa: PLC0415
 
     if output is not None and into is not None:
-        raise UsageError("-o and --into: exclude each other", "use --into for a file that exists, -o for a new one")
+        raise UsageError(
+            "-o and --into: exclude each other", "use --into for a file that exists, -o for a new one"
+        )
     made = _plan(model, options)
     _require_a_candidate(made)
-    document = values.render(made.ranked[0], made.request.settings, name=name, source=source)
+    document = values.render(made, made.ranked[0], name=name, source=source)
     if into is not None:
-        changed = values.merge_into(into, document)
+        from valuegen.merge import merge_into  # noqa: PLC0415
+
+        changed = merge_into(into, document)
         click.echo(f"{into}: {'updated' if changed else 'unchanged'}", err=True)
     elif output is not None:
         values.write(output, document.text)
@@ -139,7 +170,7 @@ def values_command(
 
 @click.command("models")
 @json_option
-def models_command(as_json: bool) -> int:
+def models_command(*, as_json: bool) -> int:
     """List the models that need no network."""
     from valuegen.catalog.models import all_models  # noqa: PLC0415
     from valuegen.model import Model  # noqa: PLC0415
@@ -171,7 +202,7 @@ def models_command(as_json: bool) -> int:
 
 @click.command("gpus")
 @json_option
-def gpus_command(as_json: bool) -> int:
+def gpus_command(*, as_json: bool) -> int:
     """List the GPUs that are known, with their node labels and prices."""
     from valuegen.catalog.gpus import all_gpus, price_date  # noqa: PLC0415
 

@@ -23,7 +23,7 @@ DECIMAL = {"k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 BINARY = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 
-class HumanInt(click.ParamType):
+class HumanInt(click.ParamType[int]):
     """A count as vLLM reads it: 8192, 8k (8000), 8K (8192), 1.5k."""
 
     name = "integer"
@@ -44,7 +44,7 @@ class HumanInt(click.ParamType):
         return count
 
 
-class Fraction(click.ParamType):
+class Fraction(click.ParamType[float]):
     """A share of the GPU's memory."""
 
     name = "fraction"
@@ -60,7 +60,7 @@ class Fraction(click.ParamType):
         return number
 
 
-class OfferType(click.ParamType):
+class OfferType(click.ParamType["GpuOffer"]):
     """A GPU and, after a colon, how many of it may be used."""
 
     name = "name[:count]"
@@ -75,7 +75,7 @@ class OfferType(click.ParamType):
         return GpuOffer(Gpu.find(name), int(count) if colon else None)
 
 
-class PriceType(click.ParamType):
+class PriceType(click.ParamType[tuple[str, float]]):
     """GPU=USD, per GPU and hour."""
 
     name = "name=usd"
@@ -97,7 +97,7 @@ class PriceType(click.ParamType):
 COUNT = click.IntRange(min=1)
 
 # vLLM's flag without its dashes -> type and help. A type of None is a switch with a --no- form.
-ENGINE_OPTIONS: dict[str, tuple[click.ParamType | None, str]] = {
+ENGINE_OPTIONS: dict[str, tuple[click.ParamType[Any] | None, str]] = {
     "tensor-parallel-size": (COUNT, "GPUs that share every layer."),
     "pipeline-parallel-size": (COUNT, "Groups of GPUs that hold different layers."),
     "data-parallel-size": (COUNT, "Copies of the model in one engine."),
