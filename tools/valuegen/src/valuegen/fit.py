@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cache
 from math import ceil
 from typing import TYPE_CHECKING, Any, Literal
@@ -19,6 +19,7 @@ from valuegen.overhead import (
     activation,
     calibration,
     cuda_graphs,
+    full_version,
     non_torch,
 )
 from valuegen.words import gib
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
     from valuegen.config import ModelConfig
     from valuegen.kvcache import KvCacheLayout, KvCapacity
     from valuegen.model import Model
-
-SCHEMA = 1
-EXACT_VERSION = "0.33.0"  # whose code the exact arithmetic follows
 
 Verdict = Literal["fits", "too-big", "invalid"]
 
@@ -87,84 +85,10 @@ class FitResult:
         return gpus_per_replica(self.settings)
 
     def to_dict(self) -> dict[str, Any]:
-        """The document of JSON schema 1."""
-        gpu = self.gpu
-        return {
-            "schema": SCHEMA,
-            "vllm_version": self.vllm_version,
-            "model": {
-                "name": self.model.name,
-                "architecture": self.model.config.architecture,
-                "parameters": weights.parameter_count(self.model.config),
-                "max_model_len": self.model.config.max_model_len,
-                "source": self.model.source,
-            },
-            "gpu": {
-                "name": gpu.name,
-                "product": gpu.product,
-                "memory_bytes": gpu.memory_bytes,
-                "compute_capability": f"{gpu.compute_capability[0]}.{gpu.compute_capability[1]}",
-            },
-            "settings": asdict(self.settings),
-            "verdict": self.verdict,
-            "reasons": [reason.to_dict() for reason in self.reasons],
-            "ranks": [_rank_document(rank) for rank in self.ranks],
-            "kv_cache": _cache_document(self.layout, self.capacity),
-            "host": asdict(self.host) if self.host else None,
-            "ranges": self._ranges(),
-            "provenance": self._provenance(),
-        }
+        """The document of JSON schema 1, exactly what `valuegen fit --json` prints."""
+        from valuegen.document import fit_document  # it reads this class
 
-    def _ranges(self) -> dict[str, list[float]]:
-        ranges: dict[str, list[float]] = {}
-        for number, rank in enumerate(self.ranks):
-            for field, estimate in (
-                ("activation_bytes", rank.activation),
-                ("cuda_graph_bytes", rank.cuda_graphs),
-                ("non_torch_bytes", rank.non_torch),
-                ("kv_cache_bytes", rank.kv_cache),
-            ):
-                ranges[f"ranks.{number}.{field}"] = [max(0, estimate.low), max(0, estimate.high)]
-            ranges[f"ranks.{number}.num_blocks"] = [
-                max(0, end) // rank.bytes_per_block for end in (rank.kv_cache.low, rank.kv_cache.high)
-            ]
-        if self.capacity_range:
-            for field in ("num_blocks", "tokens", "max_concurrency"):
-                ranges[f"kv_cache.{field}"] = [getattr(end, field) for end in self.capacity_range]
-        return ranges
-
-    def _provenance(self) -> dict[str, dict[str, str]]:
-        counted = "assumed" if self.model.source == "size" else "exact"
-        measured = "exact" if self.settings.kv_cache_memory_bytes is not None else "calibrated"
-        kinds: dict[str, tuple[str, str]] = {
-            "model.parameters": (counted, EXACT_VERSION),
-            "gpu.memory_bytes": ("calibrated", self.vllm_version),
-            "settings": ("exact", EXACT_VERSION),
-        }
-        for number in range(len(self.ranks)):
-            for field in ("activation_bytes", "cuda_graph_bytes", "non_torch_bytes"):
-                kinds[f"ranks.{number}.{field}"] = ("calibrated", self.calibration.measured_on)
-            kinds[f"ranks.{number}.weights_bytes"] = (counted, EXACT_VERSION)
-            kinds[f"ranks.{number}.budget_bytes"] = ("derived", EXACT_VERSION)
-            kinds[f"ranks.{number}.bytes_per_block"] = (counted, EXACT_VERSION)
-            kinds[f"ranks.{number}.kv_cache_bytes"] = (measured, self.calibration.measured_on)
-            kinds[f"ranks.{number}.num_blocks"] = (measured, self.calibration.measured_on)
-        if self.layout:
-            for field in (
-                "block_size",
-                "bytes_per_block",
-                "groups",
-                "blocks_per_request",
-                "bytes_per_request",
-            ):
-                kinds[f"kv_cache.{field}"] = (counted, EXACT_VERSION)
-            for field in ("num_blocks", "tokens", "max_concurrency"):
-                kinds[f"kv_cache.{field}"] = (measured, self.calibration.measured_on)
-        if self.host:
-            kinds["host.shared_memory_bytes"] = ("derived", EXACT_VERSION)
-            for field in asdict(self.host):
-                kinds.setdefault(f"host.{field}", ("assumed", EXACT_VERSION))
-        return {path: {"kind": kind, "vllm_version": version} for path, (kind, version) in kinds.items()}
+        return fit_document(self)
 
 
 def fit(
@@ -206,7 +130,7 @@ def judge(
         model=model,
         gpu=gpu,
         settings=resolved,
-        vllm_version=vllm_version,
+        vllm_version=full_version(vllm_version),
         calibration=fitted,
         verdict="invalid",
         reasons=tuple(parallel.refusals(config, resolved)),
@@ -340,35 +264,3 @@ def _too_big(
 
 def _largest_utilization(gpu: Gpu) -> float:
     return int(100 * (gpu.memory_bytes - CONTEXT_BYTES) / gpu.memory_bytes) / 100
-
-
-def _rank_document(rank: Rank) -> dict[str, int]:
-    return {
-        "pipeline_stage": rank.pipeline_stage,
-        "weights_bytes": rank.weights_bytes,
-        "activation_bytes": rank.activation.point,
-        "cuda_graph_bytes": rank.cuda_graphs.point,
-        "non_torch_bytes": rank.non_torch.point,
-        "budget_bytes": rank.budget_bytes,
-        "kv_cache_bytes": max(0, rank.kv_cache.point),
-        "bytes_per_block": rank.bytes_per_block,
-        "num_blocks": rank.num_blocks,
-    }
-
-
-def _cache_document(layout: KvCacheLayout | None, capacity: KvCapacity | None) -> dict[str, Any] | None:
-    if layout is None or capacity is None:
-        return None
-    return {
-        "block_size": layout.block_size,
-        "bytes_per_block": layout.bytes_per_block,
-        "groups": [
-            {"type": group.type, "layers": group.layers, "blocks_per_request": group.blocks_per_request}
-            for group in layout.groups
-        ],
-        "blocks_per_request": layout.blocks_per_request,
-        "bytes_per_request": layout.bytes_per_request,
-        "num_blocks": capacity.num_blocks,
-        "tokens": capacity.tokens,
-        "max_concurrency": round(capacity.max_concurrency, 4),
-    }

@@ -87,6 +87,12 @@ def calibration(vllm_version: str) -> Calibration:
     return max((entry for entry in CALIBRATIONS if entry.since <= minor), key=lambda entry: entry.since)
 
 
+def full_version(vllm_version: str) -> str:
+    """ "0.33" and "v0.33" mean the first release of that minor, 0.33.0."""
+    version = vllm_version.removeprefix("v")
+    return f"{version}.0" if version.count(".") == 1 else version
+
+
 def activation(
     config: ModelConfig, settings: ResolvedSettings, calibration: Calibration, *, last_stage: bool
 ) -> Estimate:

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from valuegen.catalog.gpus import all_gpus
+from valuegen.document import SCHEMA
 from valuegen.engine import EngineSettings
 from valuegen.errors import Reason
-from valuegen.fit import SCHEMA, FitResult, fit, judge
+from valuegen.fit import FitResult, fit, judge
 from valuegen.overhead import DEFAULT_VLLM_VERSION
 from valuegen.scaling import replicas_for, requests_per_replica
 
