@@ -8,6 +8,7 @@ from math import ceil
 from typing import TYPE_CHECKING, Any, Literal
 
 from valuegen import kvcache, parallel, weights
+from valuegen.document import fit_document
 from valuegen.engine import EngineSettings, ResolvedSettings, resolve
 from valuegen.errors import Reason
 from valuegen.host import HostNeeds, gpus_per_replica, host_needs
@@ -86,8 +87,6 @@ class FitResult:
 
     def to_dict(self) -> dict[str, Any]:
         """The document of JSON schema 1, exactly what `valuegen fit --json` prints."""
-        from valuegen.document import fit_document  # it reads this class
-
         return fit_document(self)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
+from pathlib import Path
 from typing import Any, Literal
 
 from valuegen.catalog.names import nearest, plain
@@ -74,5 +74,4 @@ def price_date() -> str:
 
 @cache
 def _document() -> dict[str, Any]:
-    text = resources.files("valuegen.catalog").joinpath("gpus.toml").read_text(encoding="utf-8")
-    return tomllib.loads(text)
+    return tomllib.loads(Path(__file__).with_name("gpus.toml").read_text(encoding="utf-8"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from valuegen.catalog.names import nearest, plain
@@ -28,7 +28,7 @@ class CatalogModel:
 @cache
 def all_models() -> tuple[CatalogModel, ...]:
     """Every model of the catalogue, in its order."""
-    text = resources.files("valuegen.catalog").joinpath("models.toml").read_text(encoding="utf-8")
+    text = Path(__file__).with_name("models.toml").read_text(encoding="utf-8")
     return tuple(
         CatalogModel(
             name=name,
