@@ -17,14 +17,17 @@ MOST_LAYERS = 10_000
 class Keys:
     """A section of config.json. A key that is null counts as absent, as in transformers."""
 
-    def __init__(self, raw: Mapping[str, Any], *, model: str, path: str = "") -> None:
+    def __init__(
+        self, raw: Mapping[str, Any], *, model: str, path: str = "", file: str = "config.json"
+    ) -> None:
         self._raw = raw
         self._model = model
         self._path = path
+        self._file = file
 
-    def fail(self, key: str, rule: str, fix: str = "use the model's original config.json") -> ModelError:
+    def fail(self, key: str, rule: str, fix: str = "use the model's original file") -> ModelError:
         """The error for a key of this section."""
-        return ModelError(f"{self._model}: config.json key {self._path}{key} {rule}", fix)
+        return ModelError(f"{self._model}: {self._file} key {self._path}{key} {rule}", fix)
 
     def has(self, key: str) -> bool:
         """Whether the key is there and not null."""
@@ -120,7 +123,7 @@ class Keys:
         if not isinstance(value, dict):
             state = "is missing" if value is None else f"is {_shown(value)}"
             raise self.fail(key, f"{state}; it must be an object")
-        return Keys(value, model=self._model, path=f"{self._path}{key}.")
+        return Keys(value, model=self._model, path=f"{self._path}{key}.", file=self._file)
 
     def entries(self, key: str) -> tuple[str, ...]:
         """The keys of a nested object."""
@@ -129,7 +132,7 @@ class Keys:
     def without(self, *names: str) -> Keys:
         """The same section with some keys unread."""
         kept = {name: value for name, value in self._raw.items() if name not in names}
-        return Keys(kept, model=self._model, path=self._path)
+        return Keys(kept, model=self._model, path=self._path, file=self._file)
 
     def window(self, key: str, default: int | None) -> int | None:
         """A sliding window in tokens; null and 0 switch it off, absence means `default`."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from valuegen.architectures.rope import Rope
     from valuegen.keys import Keys
 
 MODEL_DTYPE = "model"  # the engine's --dtype, known only when settings are resolved
@@ -126,6 +127,8 @@ class Architecture:
     tie_word_embeddings: bool
     modules: tuple[Module, ...]
     kv_layers: tuple[KvLayer, ...]
+    max_position_embeddings: int
+    rope: Rope  # as far as it lengthens the context
     supports_float16: bool = True
 
 

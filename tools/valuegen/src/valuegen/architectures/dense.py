@@ -22,6 +22,9 @@ from valuegen.architectures.base import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from valuegen.architectures.rope import Rope
     from valuegen.keys import Keys
 
 
@@ -79,7 +82,9 @@ def decoder(
     s: Sizes,
     *,
     tie: bool,
-    ropes: tuple[Buffer, ...],
+    max_position: int,
+    rope: Rope,
+    tables: tuple[Buffer, ...],
     kv_layers: tuple[KvLayer, ...],
     options: Options,
     extra: tuple[Module, ...] = (),
@@ -88,7 +93,7 @@ def decoder(
     modules = (
         *_ends(s, tie=tie, options=options),
         *_layers(s, options),
-        *ropes,
+        *tables,
         *extra,
     )
     return Architecture(
@@ -101,7 +106,21 @@ def decoder(
         tie_word_embeddings=tie,
         modules=modules,
         kv_layers=kv_layers,
+        max_position_embeddings=max_position,
+        rope=rope,
         supports_float16=options.supports_float16,
+    )
+
+
+def rotary_table(
+    s: Sizes, rope: Rope, max_position: int, *, prefix: str = "", layers: Iterable[int] | None = None
+) -> Buffer:
+    """The rotary table that `layers` (all, unless given) share."""
+    return rope.table(
+        f"{prefix}model.layers.*.self_attn.rotary_emb",
+        range(s.layers) if layers is None else layers,
+        max_position=max_position,
+        head_dim=s.head_dim,
     )
 
 

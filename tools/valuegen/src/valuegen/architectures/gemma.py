@@ -40,10 +40,14 @@ def _gemma1(keys: Keys) -> Architecture:
     s = dense.sizes(
         keys, num_attention_heads=16, num_key_value_heads=16, head_dim=256, vocab_size=256000
     )
+    max_position = keys.positive("max_position_embeddings", 8192)
+    rotary = rope.read(keys, max_position)
     return dense.decoder(
         s,
         tie=keys.flag("tie_word_embeddings", default=True),
-        ropes=(_single_rope(keys, s),),
+        max_position=max_position,
+        rope=rotary,
+        tables=(dense.rotary_table(s, rotary, max_position),),
         kv_layers=dense.full_attention(s),
         options=dense.Options(scaled_embedding=True, every_stage=True),
     )
@@ -51,11 +55,15 @@ def _gemma1(keys: Keys) -> Architecture:
 
 def _gemma2(keys: Keys) -> Architecture:
     s = dense.sizes(keys, num_attention_heads=8, num_key_value_heads=4, head_dim=256, vocab_size=256000)
+    max_position = keys.positive("max_position_embeddings", 8192)
+    rotary = rope.read(keys, max_position)
     bias = keys.flag("attention_bias", default=False)
     return dense.decoder(
         s,
         tie=True,  # vLLM's Gemma2 has no head of its own
-        ropes=(_single_rope(keys, s),),
+        max_position=max_position,
+        rope=rotary,
+        tables=(dense.rotary_table(s, rotary, max_position),),
         kv_layers=dense.attention_by_type(s, _local_layers(keys, s, 2), keys.window("sliding_window", 4096)),
         options=dense.Options(
             qkv_bias=bias,
@@ -72,10 +80,13 @@ def _gemma3(keys: Keys, *, tie: bool, prefix: str = "", extra: tuple[Module, ...
     s = dense.sizes(keys, num_attention_heads=8, num_key_value_heads=4, head_dim=256, vocab_size=262208)
     bias = keys.flag("attention_bias", default=False)
     local = _local_layers(keys, s, keys.positive("sliding_window_pattern", 6))
+    max_position = keys.positive("max_position_embeddings", 131072)
     return dense.decoder(
         s,
         tie=tie,
-        ropes=_two_ropes(keys, s, local, prefix),
+        max_position=max_position,
+        rope=rope.Rope(),  # Gemma 3's 128K already includes the scaling (config/model.py)
+        tables=_two_tables(keys, s, local, max_position, prefix),
         kv_layers=dense.attention_by_type(s, local, keys.window("sliding_window", 4096)),
         options=dense.Options(
             qkv_bias=bias,
@@ -98,29 +109,23 @@ def _local_layers(keys: Keys, s: dense.Sizes, pattern: int) -> tuple[bool, ...]:
     return tuple((layer + 1) % pattern != 0 for layer in range(s.layers))
 
 
-def _single_rope(keys: Keys, s: dense.Sizes) -> Buffer:
-    max_position = keys.positive("max_position_embeddings", 8192)
-    return rope.read(keys, max_position).table(
-        "model.layers.*.self_attn.rotary_emb", range(s.layers), max_position=max_position, head_dim=s.head_dim
-    )
-
-
-def _two_ropes(keys: Keys, s: dense.Sizes, local: tuple[bool, ...], prefix: str) -> tuple[Buffer, ...]:
+def _two_tables(
+    keys: Keys, s: dense.Sizes, local: tuple[bool, ...], max_position: int, prefix: str
+) -> tuple[Buffer, ...]:
     """Local layers have an unscaled table of their own; only global layers see rope_scaling."""
-    max_position = keys.positive("max_position_embeddings", 131072)
     if keys.has("rope_parameters") and keys.section("rope_parameters").has("full_attention"):
         by_type = keys.section("rope_parameters")
         global_rope = rope.parameters(by_type.section("full_attention"), max_position)
         local_rope = rope.parameters(by_type.section("sliding_attention"), max_position)
     else:
         global_rope, local_rope = rope.read(keys, max_position), rope.Rope()
-    name = f"{prefix}model.layers.*.self_attn.rotary_emb"
     return tuple(
-        table.table(
-            name,
-            (layer for layer in range(s.layers) if local[layer] == is_local),
-            max_position=max_position,
-            head_dim=s.head_dim,
+        dense.rotary_table(
+            s,
+            rotary,
+            max_position,
+            prefix=prefix,
+            layers=[layer for layer in range(s.layers) if local[layer] == is_local],
         )
-        for table, is_local in ((local_rope, True), (global_rope, False))
+        for rotary, is_local in ((local_rope, True), (global_rope, False))
     )

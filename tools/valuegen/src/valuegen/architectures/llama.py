@@ -19,13 +19,13 @@ def read(keys: Keys, architecture: str) -> Architecture:  # noqa: ARG001 - one s
     s = dense.sizes(keys)
     max_position = keys.positive("max_position_embeddings", 2048)
     bias = keys.flag("attention_bias", default=keys.flag("bias", default=False))
-    table = rope.read(keys, max_position).table(
-        "model.layers.*.self_attn.rotary_emb", range(s.layers), max_position=max_position, head_dim=s.head_dim
-    )
+    rotary = rope.read(keys, max_position)
     return dense.decoder(
         s,
         tie=keys.flag("tie_word_embeddings", default=False),
-        ropes=(table,),
+        max_position=max_position,
+        rope=rotary,
+        tables=(dense.rotary_table(s, rotary, max_position),),
         kv_layers=dense.full_attention(s),
         options=dense.Options(
             qkv_bias=keys.flag("qkv_bias", default=bias),

@@ -32,16 +32,13 @@ def language_model(
         sliding = tuple(kind == "sliding_attention" for kind in keys.names("layer_types", s.layers))
     else:
         sliding = (True,) * s.layers
-    table = rope.read(keys, max_position).table(
-        f"{prefix}model.layers.*.self_attn.rotary_emb",
-        range(s.layers),
-        max_position=max_position,
-        head_dim=s.head_dim,
-    )
+    rotary = rope.read(keys, max_position)
     return dense.decoder(
         s,
         tie=tie,
-        ropes=(table,),
+        max_position=max_position,
+        rope=rotary,
+        tables=(dense.rotary_table(s, rotary, max_position, prefix=prefix),),
         kv_layers=dense.attention_by_type(s, sliding, window),
         options=dense.Options(
             qkv_bias=keys.flag("attention_bias", default=False),

@@ -18,14 +18,14 @@ def read(keys: Keys, architecture: str) -> Architecture:  # noqa: ARG001 - one s
     """Describe a model of this family."""
     s = dense.sizes(keys)
     max_position = keys.positive("max_position_embeddings", 4096)
-    table = rope.read(keys, max_position).table(
-        "model.layers.*.self_attn.rotary_emb", range(s.layers), max_position=max_position, head_dim=s.head_dim
-    )
+    rotary = rope.read(keys, max_position)
     window = keys.window("sliding_window", None)
     return dense.decoder(
         s,
         tie=keys.flag("tie_word_embeddings", default=False),
-        ropes=(table,),
+        max_position=max_position,
+        rope=rotary,
+        tables=(dense.rotary_table(s, rotary, max_position),),
         kv_layers=dense.attention_by_type(s, (True,) * s.layers, window),
         options=dense.Options(fused_checkpoint=True),
     )

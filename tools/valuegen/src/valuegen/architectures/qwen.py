@@ -19,9 +19,7 @@ def read(keys: Keys, architecture: str) -> Architecture:
     qwen3 = architecture == "Qwen3ForCausalLM"
     s = dense.sizes(keys, num_key_value_heads=32, head_dim=128) if qwen3 else _qwen2_sizes(keys)
     max_position = keys.positive("max_position_embeddings", 32768)
-    table = rope.read(keys, max_position).table(
-        "model.layers.*.self_attn.rotary_emb", range(s.layers), max_position=max_position, head_dim=s.head_dim
-    )
+    rotary = rope.read(keys, max_position)
     # A window applies to the layers from max_window_layers on, and only when it is switched on.
     window = keys.window("sliding_window", 4096) if keys.flag("use_sliding_window", default=False) else None
     first_local = keys.count("max_window_layers", 28)
@@ -32,7 +30,9 @@ def read(keys: Keys, architecture: str) -> Architecture:
     return dense.decoder(
         s,
         tie=keys.flag("tie_word_embeddings", default=False),
-        ropes=(table,),
+        max_position=max_position,
+        rope=rotary,
+        tables=(dense.rotary_table(s, rotary, max_position),),
         kv_layers=dense.attention_by_type(s, sliding, window),
         options=dense.Options(
             qkv_bias=keys.flag("attention_bias", default=False) if qwen3 else True,

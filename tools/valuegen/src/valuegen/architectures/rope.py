@@ -29,6 +29,11 @@ class Rope:
     original_max_position: int = 0
     rotary_share: float = 1.0  # of the head size
 
+    @property
+    def length_factor(self) -> float:
+        """By how much max_model_len may exceed max_position_embeddings (config/model.py)."""
+        return 1.0 if self.type in UNSCALED_TYPES else self.factor
+
     def rows(self, max_position: int) -> int:
         """Positions in the table."""
         if self.type == "linear":
