@@ -85,7 +85,9 @@ def resolve(
 
     Nothing is judged here: sizes that vLLM refuses pass through and are refused by `parallel`.
     """
-    max_model_len = _or(settings.max_model_len, config.max_model_len)
+    max_model_len = config.max_model_len
+    if settings.max_model_len not in (None, -1):  # -1 asks vLLM to fit it: the longest is the start
+        max_model_len = settings.max_model_len
     batched_tokens, seqs = batch_defaults(gpu_memory_bytes, gpu_name, compute_capability)
     max_num_seqs = _or(settings.max_num_seqs, seqs)
     max_num_batched_tokens = settings.max_num_batched_tokens
@@ -104,7 +106,7 @@ def resolve(
         max_num_batched_tokens=max_num_batched_tokens,
         gpu_memory_utilization=_or(settings.gpu_memory_utilization, DEFAULT_GPU_MEMORY_UTILIZATION),
         kv_cache_memory_bytes=settings.kv_cache_memory_bytes,
-        kv_cache_dtype=_or(settings.kv_cache_dtype, "auto"),
+        kv_cache_dtype=_kv_cache_dtype(config, settings.kv_cache_dtype),
         quantization=_quantization(config, settings.quantization),
         dtype=_dtype(config, settings.dtype, compute_capability),
         block_size=_or(settings.block_size, DEFAULT_BLOCK_SIZE),
@@ -138,11 +140,23 @@ def _quantization(config: ModelConfig, asked: str | None) -> str | None:
     return config.quantization.method if config.quantization is not None else None
 
 
+def _kv_cache_dtype(config: ModelConfig, asked: str | None) -> str:
+    """Some checkpoints decide it; `auto` is the engine's dtype."""
+    if asked not in (None, "auto"):
+        return asked
+    chosen = config.quantization.kv_cache_dtype if config.quantization is not None else None
+    return _or(chosen, "auto")
+
+
 def _dtype(config: ModelConfig, asked: str | None, compute_capability: tuple[int, int]) -> str:
     """Source: config/model.py (_resolve_auto_dtype); bfloat16 needs compute capability 8.0."""
-    if asked is not None and asked != "auto":
+    if asked not in (None, "auto"):
         return {"half": "float16", "float": "float32"}.get(asked, asked)
-    preferred = "bfloat16" if compute_capability >= (8, 0) else "float16"
-    if config.dtype == "float32" or (config.dtype == "bfloat16" and preferred == "float16"):
-        return preferred
-    return config.dtype
+    if compute_capability >= (8, 0):
+        supported = ["bfloat16", "float16", "float32"]
+    else:
+        supported = ["float16", "float32"]
+    if not config.supports_float16:
+        supported.remove("float16")
+    wanted = supported[0] if config.dtype == "float32" else config.dtype
+    return wanted if wanted in supported else supported[0]
