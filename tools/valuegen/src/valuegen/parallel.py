@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from valuegen.architectures.base import Embedding, Linear
 from valuegen.errors import Reason
 from valuegen.quantization import ONLINE_FP8
-from valuegen.schemes import PLAIN, Shard
+from valuegen.schemes import Shard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,7 +88,9 @@ def _not_positive(settings: ResolvedSettings) -> Iterator[Reason]:
         value = getattr(settings, name)
         if value < 1:
             flag = _flag(name)
-            yield Reason("not-positive", f"{flag} is {value}; it must be at least 1", f"set {flag} to 1 or more")
+            yield Reason(
+                "not-positive", f"{flag} is {value}; it must be at least 1", f"set {flag} to 1 or more"
+            )
     if not 0 < settings.gpu_memory_utilization <= 1:
         yield Reason(
             "gpu-memory-utilization",
@@ -128,7 +130,9 @@ def tensor_parallel_problems(config: ModelConfig, tp: int) -> list[tuple[str, st
     for module in config.modules:
         if isinstance(module, Embedding) and padded_vocab(module.vocab) % tp:
             rows = padded_vocab(module.vocab)
-            problems["vocabulary", f"--tensor-parallel-size {tp} does not divide the {rows} rows of the vocabulary"] = None
+            problems[
+                "vocabulary", f"--tensor-parallel-size {tp} does not divide the {rows} rows of the vocabulary"
+            ] = None
         if isinstance(module, Linear):
             problems.update(dict.fromkeys(_linear_problems(config, module, tp)))
     return list(problems)
@@ -191,9 +195,7 @@ def _decode_context(config: ModelConfig, settings: ResolvedSettings) -> Iterator
             fix,
         )
     if config.sliding_window is not None:
-        yield Reason(
-            "decode-context-window", f"{flag} does not work with a sliding window", f"use {flag} 1"
-        )
+        yield Reason("decode-context-window", f"{flag} does not work with a sliding window", f"use {flag} 1")
 
 
 def _expert(settings: ResolvedSettings) -> Iterator[Reason]:

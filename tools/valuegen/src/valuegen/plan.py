@@ -23,6 +23,9 @@ TENSOR_SIZES = (1, 2, 4, 8)
 PIPELINE_SIZES = (2, 4, 8)  # tried where tensor parallelism alone finds nothing
 DEFAULT_CONTEXT = 8192  # tokens; a model's own maximum is rarely what a service needs
 DEFAULT_CONCURRENCY = 16  # requests at once
+# Smaller batches that are tried when vLLM's default of 1024 takes the room of the model itself: the
+# logits of every row are in the activation peak.
+SMALLER_BATCHES = (256, 128)
 
 
 @dataclass(frozen=True)
@@ -186,9 +189,7 @@ def _configurations(
     if settings.pipeline_parallel_size in (None, 1):
         for size in tensor:
             if size <= node:
-                result = judge(
-                    model, gpu, replace(settings, tensor_parallel_size=size), vllm_version=vllm_version
-                )
+                result = _judge(model, gpu, replace(settings, tensor_parallel_size=size), vllm_version)
                 found = found or result.fits
                 yield result
     if found:
@@ -198,7 +199,19 @@ def _configurations(
         for stages in pipeline:
             if stages > 1 and size * stages <= node:
                 pinned = replace(settings, tensor_parallel_size=size, pipeline_parallel_size=stages)
-                yield judge(model, gpu, pinned, vllm_version=vllm_version)
+                yield _judge(model, gpu, pinned, vllm_version)
+
+
+def _judge(model: Model, gpu: Gpu, settings: EngineSettings, vllm_version: str) -> FitResult:
+    """The judgement with vLLM's own batch, or with the largest smaller one that fits."""
+    result = judge(model, gpu, settings, vllm_version=vllm_version)
+    if result.verdict == "too-big" and settings.max_num_seqs is None:
+        for batch in SMALLER_BATCHES:
+            if batch < result.settings.max_num_seqs:
+                smaller = judge(model, gpu, replace(settings, max_num_seqs=batch), vllm_version=vllm_version)
+                if smaller.fits:
+                    return smaller
+    return result
 
 
 def _candidate(result: FitResult, offer: GpuOffer, concurrency: int) -> Candidate:

@@ -177,9 +177,7 @@ def _modelopt(section: Keys) -> Quantization:
     elif algorithm == "NVFP4":
         method, scheme = "modelopt_fp4", schemes.Nvfp4(4, inner.positive("group_size", 16))
     else:
-        raise inner.fail(
-            "quant_algo", f"is {algorithm!r}; known are FP8, NVFP4", "choose another checkpoint"
-        )
+        raise inner.fail("quant_algo", f"is {algorithm!r}; known are FP8, NVFP4", "choose another checkpoint")
     return Quantization(
         method,
         (Rule(("Linear",), scheme),),
@@ -228,7 +226,8 @@ def _compressed_scheme(group: Keys, layout: str) -> Scheme:
     if bits == 8 and activations is not None:
         return _eight_bit(weights, activations, kind, strategy)
     raise weights.fail(
-        "num_bits", f"is {bits} ({kind}, {layout or 'no format'}), which is not supported here",
+        "num_bits",
+        f"is {bits} ({kind}, {layout or 'no format'}), which is not supported here",
         "choose another checkpoint",
     )
 

@@ -1,16 +1,14 @@
-"""What people see: tables and bars, 80 columns, no colour outside a terminal."""
+"""What people see: tables and bars in 80 columns, colour only in a terminal (click takes it out elsewhere)."""
 
 from __future__ import annotations
 
 import sys
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+import click
 
 from valuegen.catalog.gpus import price_date
-from valuegen.explain import explain
+from valuegen.table import hanging, table
 from valuegen.words import GIB, gib, gpus, requests
 
 if TYPE_CHECKING:
@@ -24,183 +22,171 @@ if TYPE_CHECKING:
 WIDTH = 80
 BAR = 24
 VERDICTS = {
-    "fits": ("fits", "bold green"),
-    "too-big": ("does not fit", "bold red"),
-    "invalid": ("vLLM refuses this", "bold red"),
+    "fits": ("fits", "green"),
+    "too-big": ("does not fit", "red"),
+    "invalid": ("vLLM refuses this", "red"),
 }
-
-
-def console() -> Console:
-    """Standard output at a fixed width; plain text when it is no terminal."""
-    terminal = sys.stdout.isatty()
-    return Console(width=None if terminal else WIDTH, no_color=not terminal, highlight=False, soft_wrap=False)
 
 
 def show_fit(result: FitResult) -> None:
     """One configuration: where the memory of a GPU goes, and what the KV cache holds."""
-    out = console()
-    words, style = VERDICTS[result.verdict]
-    out.print(
-        Text.assemble((words, style), f": {result.model.name} on {gpus(result)}, vLLM {result.vllm_version}")
-    )
+    words, colour = VERDICTS[result.verdict]
+    verdict = click.style(words, fg=colour, bold=True)
+    click.echo(f"{verdict}: {result.model.name} on {gpus(result)}, vLLM {result.vllm_version}")
     for reason in result.reasons:
-        out.print(f"  {reason.message}", soft_wrap=False)
-        out.print(f"    -> {reason.fix}")
-    if not result.ranks or result.capacity is None or result.layout is None or result.host is None:
-        return
-    out.print()
-    out.print(_memory_table(result, "#" if out.options.ascii_only else "\u2588"))
-    out.print()
-    for line in _facts(result):
-        out.print(line)
+        click.echo(hanging("  -", reason.message, indent=4, width=WIDTH))
+        click.echo(hanging("", f"Next: {reason.fix}", indent=4, width=WIDTH))
+    if result.ranks:
+        click.echo()
+        for line in _memory(result):
+            click.echo(line)
+        click.echo()
+        for line in _facts(result):
+            click.echo(line)
 
 
 def show_explanation(result: FitResult) -> None:
     """Every number with its formula, inputs and source."""
-    out = console()
+    from valuegen.explain import explain  # noqa: PLC0415  (only --explain needs it)
+
     for entry in explain(result):
-        out.print()
-        out.print(Text.assemble((entry.name, "bold"), f" = {entry.value}  [{entry.kind}]"))
-        out.print(f"  {entry.formula}")
-        out.print(f"  source: {entry.source}", style="dim")
+        click.echo()
+        click.echo(f"{click.style(entry.name, bold=True)} = {entry.value}  [{entry.kind}]")
+        click.echo(hanging("", entry.formula, indent=2, width=WIDTH))
+        click.secho(hanging("", f"source: {entry.source}", indent=2, width=WIDTH), dim=True)
 
 
-def show_plan(plan: Plan, *, show_all: bool) -> None:
+def show_plan(plan: Plan, argument: str, *, show_all: bool) -> None:
     """The ranked configurations as one table, then what is not possible and why."""
-    out = console()
     request = plan.request
-    out.print(
+    click.echo(
         f"{plan.model.name}: {requests(request.concurrency)} of {request.max_model_len:,} tokens at once"
-        f" (vLLM {plan.candidates[0].fit.vllm_version})"
     )
     shown = plan.ranked if show_all else _best_of_each_gpu(plan.ranked)
     if shown:
-        out.print()
-        out.print(_plan_table(shown))
+        click.echo()
+        header, best, *rest = _candidates(shown)
+        click.secho(header, dim=True)
+        click.secho(best, bold=True)
+        for line in rest:
+            click.echo(line)
     rejected = _rejections(plan, show_all=show_all)
     if rejected:
-        out.print()
-        out.print("Not possible:")
+        indent = max(len(name) for name, _ in rejected) + 4
+        click.echo("\nNot possible:")
         for name, why in rejected:
-            out.print(_hanging(f"  {name}", why, 24))
+            click.echo(hanging(f"  {name}", why, indent=indent, width=WIDTH))
     if shown:
-        best = shown[0]
-        out.print()
-        out.print(
-            f"USD per hour: on-demand list prices of {price_date()}, an assumption; set yours with --price.",
-            style="dim",
+        click.echo()
+        click.secho(
+            f"Prices are list prices of {price_date()}, an assumption: --price NAME=USD sets yours.", dim=True
         )
-        out.print(
-            f"Next: valuegen values {plan.model.name} --gpu {best.fit.gpu.name} -o values.yaml", style="dim"
+        click.secho(
+            f"Next: valuegen values {argument} --gpu {shown[0].fit.gpu.name} -o values.yaml", dim=True
         )
 
 
 def show_models(rows: Iterable[dict[str, Any]]) -> None:
     """The model catalogue."""
-    table = _table("name", "parameters", "checkpoint", "max length", "quantization", right=(1, 2, 3))
-    for row in rows:
-        table.add_row(
+    lines = [("name", "parameters", "checkpoint", "max length", "quantization")]
+    lines += [
+        (
             row["name"],
             f"{row['parameters'] / 1e9:.2f} B",
             gib(row["checkpoint_bytes"]),
             f"{row['max_model_len']:,}",
             row["quantization"] or "-",
         )
-    console().print(table)
+        for row in rows
+    ]
+    _show_table(lines, right=(1, 2, 3))
 
 
-def show_gpus(catalogue: Sequence[Gpu], date: str) -> None:
+def show_gpus(catalogue: Sequence[Gpu]) -> None:
     """The GPU catalogue."""
-    table = _table(
-        "name", "nvidia.com/gpu.product", "memory", "capability", "per node", "USD/h", right=(2, 3, 4, 5)
-    )
+    lines = [("name", "nvidia.com/gpu.product", "memory", "compute", "per node", "USD/h")]
     for gpu in catalogue:
-        table.add_row(
-            gpu.name,
-            "\n".join(gpu.products),
-            gib(gpu.memory_bytes),
-            f"{gpu.compute_capability[0]}.{gpu.compute_capability[1]}",
-            str(gpu.max_per_node),
-            f"{gpu.usd_per_hour:.2f}",
+        lines.append(
+            (
+                gpu.name,
+                gpu.products[0],
+                gib(gpu.memory_bytes),
+                f"{gpu.compute_capability[0]}.{gpu.compute_capability[1]}",
+                str(gpu.max_per_node),
+                f"{gpu.usd_per_hour:.2f}",
+            )
         )
-    out = console()
-    out.print(table)
-    out.print(f"Memory: what CUDA reports. USD/h: list prices of {date}, an assumption.", style="dim")
+        lines += [("", product, "", "", "", "") for product in gpu.products[1:]]
+    _show_table(lines, right=(2, 3, 4, 5))
+    click.secho(
+        f"\nMemory is what CUDA reports. Prices are list prices of {price_date()}, an assumption.", dim=True
+    )
 
 
-def _memory_table(result: FitResult, block: str) -> Table:
-    tightest = min(result.ranks, key=lambda rank: rank.kv_cache.low)
-    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column(no_wrap=True)
-    table.add_column(justify="right", no_wrap=True)
-    table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True)
-
-    def row(label: str, size: int, note: str = "") -> None:
-        share = max(0, size) / result.gpu.memory_bytes
-        table.add_row(label, gib(size), block * round(BAR * share), note)
-
-    stage = f", stage {tightest.pipeline_stage}" if len(result.ranks) > 1 else ""
-    row(f"{result.gpu.name}{stage}", result.gpu.memory_bytes, "what CUDA reports")
-    row("  granted to vLLM", tightest.budget_bytes, f"{result.settings.gpu_memory_utilization:.0%} of it")
-    row("  weights", tightest.weights_bytes)
-    row("  activation peak", tightest.activation.point, _range(tightest.activation))
-    row("  CUDA graphs", tightest.cuda_graphs.point, _range(tightest.cuda_graphs))
-    row("  outside PyTorch", tightest.non_torch.point, _range(tightest.non_torch))
-    row("  KV cache", tightest.kv_cache.point, _range(tightest.kv_cache))
-    return table
+def _show_table(rows: Sequence[Sequence[str]], *, right: Sequence[int]) -> None:
+    header, *lines = table(rows, right=right)
+    click.secho(header, dim=True)
+    for line in lines:
+        click.echo(line)
 
 
-def _facts(result: FitResult) -> list[Text]:
+def _memory(result: FitResult) -> list[str]:
+    """The fullest GPU, part by part."""
+    rank = min(result.ranks, key=lambda rank: rank.kv_cache.low)
+    stage = f", stage {rank.pipeline_stage}" if len(result.ranks) > 1 else ""
+    parts = [
+        (f"{result.gpu.name}{stage}", result.gpu.memory_bytes, "as CUDA reports it"),
+        ("  for vLLM", rank.budget_bytes, f"{result.settings.gpu_memory_utilization:.0%}"),
+        ("  weights", rank.weights_bytes, ""),
+        ("  activation peak", rank.activation.point, _range(rank.activation)),
+        ("  CUDA graphs", rank.cuda_graphs.point, _range(rank.cuda_graphs)),
+        ("  outside PyTorch", rank.non_torch.point, _range(rank.non_torch)),
+        ("  KV cache", rank.kv_cache.point, _range(rank.kv_cache)),
+    ]
+    block = "\u2588" if (sys.stdout.encoding or "").lower().startswith("utf") else "#"
+    return table(
+        [
+            (label, gib(size), block * round(BAR * max(0, size) / result.gpu.memory_bytes), note)
+            for label, size, note in parts
+        ],
+        right=(1,),
+    )
+
+
+def _facts(result: FitResult) -> list[str]:
     settings, host = result.settings, result.host
     if result.capacity is None or result.capacity_range is None or host is None:
         return []
     capacity, (low, high) = result.capacity, result.capacity_range
-    return [
-        _hanging(
-            "KV cache",
-            f"{capacity.tokens:,} tokens in {capacity.num_blocks:,} blocks: "
-            f"{capacity.max_concurrency:.1f} requests of {settings.max_model_len:,} tokens at once "
-            f"({low.max_concurrency:.1f} to {high.max_concurrency:.1f})",
-            11,
-        ),
-        _hanging(
-            "Settings",
-            f"--max-model-len {settings.max_model_len} --max-num-seqs {settings.max_num_seqs} "
-            f"--max-num-batched-tokens {settings.max_num_batched_tokens} --dtype {settings.dtype} "
-            f"--kv-cache-dtype {settings.kv_cache_dtype}",
-            11,
-        ),
-        _hanging(
-            "Host",
-            f"memory {_whole_gib(host.memory_request_bytes)} to {_whole_gib(host.memory_limit_bytes)}, "
-            f"shared memory {host.shared_memory_bytes / GIB:.1f} GiB, {host.cpu} CPUs, "
-            f"model cache {_whole_gib(host.model_cache_bytes)}, "
-            f"start within {host.startup_seconds} s, drain {host.drain_seconds} s",
-            11,
-        ),
-    ]
+    facts = {
+        "KV cache": f"{capacity.tokens:,} tokens in {capacity.num_blocks:,} blocks: "
+        f"{capacity.max_concurrency:.1f} requests of {settings.max_model_len:,} tokens at once "
+        f"({low.max_concurrency:.1f} to {high.max_concurrency:.1f})",
+        "Settings": f"--max-model-len {settings.max_model_len} --max-num-seqs {settings.max_num_seqs} "
+        f"--max-num-batched-tokens {settings.max_num_batched_tokens} --dtype {settings.dtype} "
+        f"--kv-cache-dtype {settings.kv_cache_dtype}",
+        "Host": f"memory {host.memory_request_bytes // GIB} to {host.memory_limit_bytes // GIB} GiB, "
+        f"shared memory {host.shared_memory_bytes / GIB:.1f} GiB, {host.cpu} CPUs, "
+        f"model cache {host.model_cache_bytes // GIB} GiB, "
+        f"start within {host.startup_seconds} s, drain {host.drain_seconds} s",
+    }
+    return [hanging(label, text, indent=10, width=WIDTH) for label, text in facts.items()]
 
 
-def _plan_table(candidates: Sequence[Candidate]) -> Table:
-    table = _table(
-        "#", "each replica", "replicas", "GPUs", "USD/h", "at once", "KV cache each", right=(0, 2, 3, 4, 5, 6)
-    )
-    for candidate in candidates:
-        result = candidate.fit
-        per_replica = gpus(result)
-        tokens = result.capacity.tokens if result.capacity else 0
-        table.add_row(
-            str(candidate.rank),
-            per_replica,
+def _candidates(candidates: Sequence[Candidate]) -> list[str]:
+    lines = [("each replica", "replicas", "GPUs", "USD/h", "requests at once", "KV cache each")]
+    lines += [
+        (
+            gpus(candidate.fit),
             str(candidate.replicas),
             str(candidate.gpus),
             f"{candidate.cost_per_hour:.2f}",
             str(candidate.replicas * candidate.requests_per_replica),
-            f"{tokens:,} tokens",
-            style="bold" if candidate is candidates[0] else "",
+            f"{candidate.fit.capacity.tokens if candidate.fit.capacity else 0:,} tokens",
         )
-    return table
+        for candidate in candidates
+    ]
+    return table(lines, right=(1, 2, 3, 4, 5))
 
 
 def _best_of_each_gpu(ranked: Sequence[Candidate]) -> list[Candidate]:
@@ -224,26 +210,7 @@ def _rejections(plan: Plan, *, show_all: bool) -> list[tuple[str, str]]:
     return list(reasons.items())
 
 
-def _table(*headers: str, right: tuple[int, ...] = ()) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for number, header in enumerate(headers):
-        table.add_column(header, justify="right" if number in right else "left", no_wrap=True)
-    return table
-
-
-def _hanging(label: str, text: str, indent: int) -> Text:
-    """A label, and text wrapped beside it."""
-    from textwrap import wrap  # noqa: PLC0415
-
-    lines = wrap(text, WIDTH - indent, break_long_words=False, break_on_hyphens=False)
-    return Text(f"{label:<{indent}}" + ("\n" + " " * indent).join(lines))
-
-
 def _range(estimate: Estimate) -> str:
     if estimate.low == estimate.high:
         return ""
     return f"{max(0, estimate.low) / GIB:.2f} to {max(0, estimate.high) / GIB:.2f}"
-
-
-def _whole_gib(size: int) -> str:
-    return f"{size // GIB} GiB"

@@ -126,9 +126,7 @@ class Grouped:
     def problem(self, shard: Shard) -> str | None:
         """A group must not straddle GPUs."""
         if self.group > 0 and shard.inputs % self.group:
-            return (
-                f"{shard.inputs} inputs per GPU are no multiple of the quantization group of {self.group}"
-            )
+            return f"{shard.inputs} inputs per GPU are no multiple of the quantization group of {self.group}"
         return None
 
 

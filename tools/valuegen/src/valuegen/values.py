@@ -9,6 +9,7 @@ from importlib import metadata, resources
 from typing import TYPE_CHECKING, Any
 
 from valuegen.catalog.gpus import price_date
+from valuegen.engine import batch_defaults
 from valuegen.errors import OutputError, UsageError
 from valuegen.files import replace_file
 from valuegen.overhead import MIB
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     import jinja2
 
     from valuegen.engine import EngineSettings
+    from valuegen.fit import FitResult
     from valuegen.plan import Candidate, Plan, Request
 
 KEY = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")  # a DNS-1035 label: it names a Service
@@ -187,8 +189,7 @@ def _arguments(candidate: Candidate, asked: EngineSettings) -> Iterator[tuple[st
     tokens = f"{capacity.tokens}" if capacity else "no"
     reasons = {
         "max_model_len": f"Longest request in tokens; the KV cache holds {tokens} tokens in all.",
-        "max_num_seqs": "Requests in one batch"
-        + (", vLLM's default on this GPU." if asked.max_num_seqs is None else ", as asked for."),
+        "max_num_seqs": "Requests in one batch" + _batch_reason(result, asked),
         "max_num_batched_tokens": "Tokens in one batch"
         + (", vLLM's default on this GPU." if asked.max_num_batched_tokens is None else ", as asked for."),
         "gpu_memory_utilization": "Share of the GPU's memory for vLLM; the rest is for the CUDA context.",
@@ -199,6 +200,15 @@ def _arguments(candidate: Candidate, asked: EngineSettings) -> Iterator[tuple[st
         value = getattr(asked, field.name)
         if value is not None and field.name not in OWN_KEYS and field.name not in ALWAYS:
             yield field.name.replace("_", "-"), value, "As asked for."
+
+
+def _batch_reason(result: FitResult, asked: EngineSettings) -> str:
+    if asked.max_num_seqs is not None:
+        return ", as asked for."
+    _, default = batch_defaults(result.gpu.memory_bytes, result.gpu.name, result.gpu.compute_capability)
+    if result.settings.max_num_seqs < default:
+        return f"; vLLM's default of {default} would take the room of the model."
+    return ", vLLM's default on this GPU."
 
 
 def _environment() -> jinja2.Environment:

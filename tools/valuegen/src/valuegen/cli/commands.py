@@ -112,7 +112,7 @@ def plan_command(*, model: str, show_all: bool, as_json: bool, **options: Any) -
     else:
         from valuegen import report  # noqa: PLC0415
 
-        report.show_plan(made, show_all=show_all)
+        report.show_plan(made, model, show_all=show_all)
     _require_a_candidate(made)
     return 0
 
@@ -225,7 +225,7 @@ def gpus_command(*, as_json: bool) -> int:
     else:
         from valuegen import report  # noqa: PLC0415
 
-        report.show_gpus(all_gpus(), price_date())
+        report.show_gpus(all_gpus())
     return 0
 
 
