@@ -45,10 +45,16 @@ def nearest_changes(result: FitResult, settings: EngineSettings, *, most: int = 
     return changes
 
 
-def _shorter(result: FitResult, settings: EngineSettings) -> Iterator[Change]:
+def useful_length(result: FitResult) -> int:
+    """The longest --max-model-len with which a configuration that is too big starts; 0 if none is useful."""
     available = [max(0, rank.kv_cache.low) for rank in result.ranks]
     length = kvcache.largest_max_model_len(result.model.config, result.settings, available)
-    if USEFUL_CONTEXT <= length < result.settings.max_model_len:
+    return length if USEFUL_CONTEXT <= length < result.settings.max_model_len else 0
+
+
+def _shorter(result: FitResult, settings: EngineSettings) -> Iterator[Change]:
+    length = useful_length(result)
+    if length:
         yield Change(
             f"lower --max-model-len to {length}", result.gpu, replace(settings, max_model_len=length)
         )

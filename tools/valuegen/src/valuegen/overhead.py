@@ -66,7 +66,7 @@ ONE_GPU = Estimate.of(0.26 * GIB, 0.25 * GIB, 0.30 * GIB)  # H100, 0.19: 0.25 to
 PIPELINE_ONLY = Estimate.of(0.07 * GIB, 0.05 * GIB, 0.30 * GIB)  # H100, 0.19
 TENSOR_HOPPER = Estimate.of(2.12 * GIB, 2.0 * GIB, 3.1 * GIB)  # H100: 2.07 to 2.17; H200 up to 3.1
 TENSOR_AMPERE = Estimate.of(1.70 * GIB, 0.5 * GIB, 1.8 * GIB)  # L40S, 0.19: 1.69 to 1.72
-TENSOR_OLDER = Estimate.of(0.05 * GIB, 0.0, 0.6 * GIB)  # T4, 0.22: no custom all-reduce
+TENSOR_OLDER = Estimate.of(0.0, 0.0, 0.3 * GIB)  # T4, 0.22: no custom all-reduce
 
 # Memory of one captured batch size. H100 at its 51 sizes: mean 1.04 GiB, 0.51 to 1.85.
 GRAPH_BYTES_PER_SIZE = (1.04 * GIB / 51, 0.51 * GIB / 51, 1.85 * GIB / 51)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from valuegen.advice import useful_length
 from valuegen.catalog.gpus import all_gpus
 from valuegen.document import SCHEMA
 from valuegen.engine import EngineSettings
 from valuegen.errors import Reason
-from valuegen.fit import FitResult, fit, judge
+from valuegen.fit import FitResult, judge
 from valuegen.overhead import DEFAULT_VLLM_VERSION
 from valuegen.scaling import replicas_for, requests_per_replica
+from valuegen.words import gpus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -125,14 +127,14 @@ class Plan:
 
 def plan(
     model: Model,
-    gpus: Sequence[Gpu | GpuOffer] = (),
+    offered: Sequence[Gpu | GpuOffer] = (),
     settings: EngineSettings | None = None,
     *,
     concurrency: int = DEFAULT_CONCURRENCY,
     prices: Mapping[str, float] | None = None,
     vllm_version: str = DEFAULT_VLLM_VERSION,
 ) -> Plan:
-    """Every sensible configuration of `model` on `gpus` (none: the whole catalogue), ranked by cost.
+    """Every sensible configuration of `model` on the `offered` GPUs (none: the whole catalogue), ranked by cost.
 
     Sizes that `settings` pin are kept; an unset max_model_len means 8192 tokens or the model's
     maximum, whichever is less. `prices` are USD per GPU and hour by GPU name.
@@ -140,7 +142,7 @@ def plan(
     settings = settings or EngineSettings()
     length = settings.max_model_len or min(model.config.max_model_len, DEFAULT_CONTEXT)
     settings = replace(settings, max_model_len=length)
-    offers = tuple(_offer(entry, prices or {}) for entry in gpus or all_gpus())
+    offers = tuple(_offer(entry, prices or {}) for entry in offered or all_gpus())
     candidates = [
         _candidate(result, offer, concurrency)
         for offer in offers
@@ -152,25 +154,46 @@ def plan(
     return Plan(model, Request(concurrency, length, offers, settings), (*ranked, *rejected))
 
 
-def nearest_miss(made: Plan) -> tuple[Reason, ...]:
-    """Why nothing carries the load: the reasons of the configuration that came closest, and what helps."""
+def nearest_miss(made: Plan) -> Reason:
+    """Why nothing carries the load: the reason of what came closest, and what would carry it."""
+    closest = max(made.rejected, key=_closeness)
+    reason = closest.rejected or closest.fit.reasons[0]
+    return replace(reason, fix=", or ".join([*_other_ways(made, closest)]) or reason.fix)
 
-    def closeness(candidate: Candidate) -> tuple[int, float]:
-        ranks = candidate.fit.ranks
-        kind = {"fits": 2, "too-big": 1, "invalid": 0}[candidate.fit.verdict]
-        # Missing memory as a share of the GPU's, so that a small GPU is not "closer" for its size.
-        room = min((rank.kv_cache.low / candidate.fit.gpu.memory_bytes for rank in ranks), default=0.0)
-        return kind, room
 
-    closest = max(made.candidates, key=closeness)
-    if closest.fit.verdict == "too-big":
-        pinned = replace(
-            made.request.settings,
-            tensor_parallel_size=closest.fit.settings.tensor_parallel_size,
-            pipeline_parallel_size=closest.fit.settings.pipeline_parallel_size,
+def _closeness(candidate: Candidate) -> tuple[int, float]:
+    kind = {"fits": 2, "too-big": 1, "invalid": 0}[candidate.fit.verdict]
+    # Missing memory as a share of the GPU's, so that a small GPU is not "closer" for its size.
+    memory = candidate.fit.gpu.memory_bytes
+    return kind, min((rank.kv_cache.low / memory for rank in candidate.fit.ranks), default=0.0)
+
+
+def _other_ways(made: Plan, closest: Candidate) -> Iterator[str]:
+    """Changes of the request with which a plan has a candidate, each of them tried."""
+    request, result = made.request, closest.fit
+    if result.verdict == "fits":
+        yield f"offer {closest.gpus}"
+        within = closest.offer.at_most or 0
+        fewer = (within // result.gpus) * closest.requests_per_replica
+        if fewer:
+            yield f"lower --concurrency to {fewer}"
+        return
+    if result.verdict == "too-big":
+        length = useful_length(result)
+        if length:
+            yield f"lower --max-model-len to {length}"
+    if {offer.gpu.name for offer in request.offers} != {gpu.name for gpu in all_gpus()}:
+        anywhere = plan(
+            made.model,
+            (),
+            request.settings,
+            concurrency=request.concurrency,
+            vllm_version=result.vllm_version,
         )
-        return fit(made.model, closest.fit.gpu, pinned, vllm_version=closest.fit.vllm_version).reasons
-    return (closest.rejected,) if closest.rejected else closest.fit.reasons
+        for best in anywhere.ranked[:1]:
+            yield f"use --gpu {best.fit.gpu.name}: {gpus(best.fit)} at {best.cost_per_hour:.2f} USD per hour"
+    elif result.verdict == "too-big":
+        yield "use a quantized checkpoint: no GPU of the catalogue holds this one within a node"
 
 
 def _offer(entry: Gpu | GpuOffer, prices: Mapping[str, float]) -> GpuOffer:

@@ -1,4 +1,4 @@
-"""What people see: tables and bars in 80 columns, colour only in a terminal (click takes it out elsewhere)."""
+"""What people see: tables and bars in 80 columns; click takes the colour out where there is no terminal."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ def _facts(result: FitResult) -> list[str]:
 
 
 def _candidates(candidates: Sequence[Candidate]) -> list[str]:
-    lines = [("each replica", "replicas", "GPUs", "USD/h", "requests at once", "KV cache each")]
+    lines = [("each replica", "replicas", "GPUs", "USD/h", "at once", "KV tokens each")]
     lines += [
         (
             gpus(candidate.fit),
@@ -182,7 +182,7 @@ def _candidates(candidates: Sequence[Candidate]) -> list[str]:
             str(candidate.gpus),
             f"{candidate.cost_per_hour:.2f}",
             str(candidate.replicas * candidate.requests_per_replica),
-            f"{candidate.fit.capacity.tokens if candidate.fit.capacity else 0:,} tokens",
+            f"{candidate.fit.capacity.tokens if candidate.fit.capacity else 0:,}",
         )
         for candidate in candidates
     ]
@@ -199,15 +199,17 @@ def _best_of_each_gpu(ranked: Sequence[Candidate]) -> list[Candidate]:
 def _rejections(plan: Plan, *, show_all: bool) -> list[tuple[str, str]]:
     """GPUs that no configuration can use, with the reason of the one that came closest."""
     if show_all:
-        return [(gpus(entry.fit), entry.rejected.message) for entry in plan.rejected if entry.rejected]
+        return [(gpus(entry.fit), _why(entry)) for entry in plan.rejected]
     usable = {candidate.fit.gpu.name for candidate in plan.ranked}
     # The last one of a GPU is its largest split, so the one that came closest.
-    reasons = {
-        entry.fit.gpu.name: entry.rejected.message
-        for entry in plan.rejected
-        if entry.rejected and entry.fit.gpu.name not in usable
-    }
+    reasons = {entry.fit.gpu.name: _why(entry) for entry in plan.rejected if entry.fit.gpu.name not in usable}
     return list(reasons.items())
+
+
+def _why(candidate: Candidate) -> str:
+    """The reason without the names that stand beside it."""
+    message = candidate.rejected.message if candidate.rejected else ""
+    return message.removeprefix(f"{candidate.fit.model.name} on {candidate.fit.gpu.name}: ")
 
 
 def _range(estimate: Estimate) -> str:

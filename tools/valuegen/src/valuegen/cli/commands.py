@@ -253,7 +253,7 @@ def _require_a_candidate(made: Plan) -> None:
         return
     from valuegen.plan import nearest_miss  # noqa: PLC0415
 
-    raise RefusedError(nearest_miss(made))
+    raise RefusedError([nearest_miss(made)])
 
 
 def _print_json(document: dict[str, Any]) -> None:
