@@ -13,7 +13,6 @@ from valuegen.errors import Reason
 from valuegen.fit import FitResult, judge
 from valuegen.overhead import DEFAULT_VLLM_VERSION
 from valuegen.scaling import replicas_for, requests_per_replica
-from valuegen.words import gpus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -105,8 +104,9 @@ class Plan:
 
     @property
     def rejected(self) -> list[Candidate]:
-        """What does not, each with its reason."""
-        return [candidate for candidate in self.candidates if candidate.rejected is not None]
+        """What does not, each with its reason; what came closest first."""
+        candidates = [candidate for candidate in self.candidates if candidate.rejected is not None]
+        return sorted(candidates, key=_closeness, reverse=True)
 
     def to_dict(self) -> dict[str, Any]:
         """What `valuegen plan --json` prints."""
@@ -156,16 +156,20 @@ def plan(
 
 def nearest_miss(made: Plan) -> Reason:
     """Why nothing carries the load: the reason of what came closest, and what would carry it."""
-    closest = max(made.rejected, key=_closeness)
+    closest = made.rejected[0]
     reason = closest.rejected or closest.fit.reasons[0]
     return replace(reason, fix=", or ".join([*_other_ways(made, closest)]) or reason.fix)
 
 
 def _closeness(candidate: Candidate) -> tuple[int, float]:
-    kind = {"fits": 2, "too-big": 1, "invalid": 0}[candidate.fit.verdict]
-    # Missing memory as a share of the GPU's, so that a small GPU is not "closer" for its size.
+    """How near a rejected configuration came: too many GPUs, too little memory, refused."""
+    if candidate.fit.verdict == "fits":
+        return 2, -candidate.gpus
+    if candidate.fit.verdict == "invalid":
+        return 0, 0.0
+    # Missing memory as a share of the GPU's, so that a small GPU is not closer for its size.
     memory = candidate.fit.gpu.memory_bytes
-    return kind, min((rank.kv_cache.low / memory for rank in candidate.fit.ranks), default=0.0)
+    return 1, min(rank.kv_cache.low / memory for rank in candidate.fit.ranks)
 
 
 def _other_ways(made: Plan, closest: Candidate) -> Iterator[str]:
@@ -191,7 +195,8 @@ def _other_ways(made: Plan, closest: Candidate) -> Iterator[str]:
             vllm_version=result.vllm_version,
         )
         for best in anywhere.ranked[:1]:
-            yield f"use --gpu {best.fit.gpu.name}: {gpus(best.fit)} at {best.cost_per_hour:.2f} USD per hour"
+            name, cost = best.fit.gpu.name, f"{best.cost_per_hour:.2f} USD per hour"
+            yield f"use --gpu {name} ({best.gpus} of them, {cost})"
     elif result.verdict == "too-big":
         yield "use a quantized checkpoint: no GPU of the catalogue holds this one within a node"
 

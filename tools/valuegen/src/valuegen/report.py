@@ -40,8 +40,10 @@ def show_fit(result: FitResult) -> None:
         click.echo()
         for line in _memory(result):
             click.echo(line)
-        click.echo()
-        for line in _facts(result):
+        facts = _facts(result)
+        if facts:
+            click.echo()
+        for line in facts:
             click.echo(line)
 
 
@@ -146,16 +148,23 @@ def _memory(result: FitResult) -> list[str]:
     block = "\u2588" if (sys.stdout.encoding or "").lower().startswith("utf") else "#"
     return table(
         [
-            (label, gib(size), block * round(BAR * max(0, size) / result.gpu.memory_bytes), note)
+            (label, gib(size), block * _bar(size, result.gpu.memory_bytes), note)
             for label, size, note in parts
         ],
         right=(1,),
     )
 
 
+def _bar(size: int, whole: int) -> int:
+    """Length of a bar: at least one for anything there is, at most the whole."""
+    return min(BAR, max(1, round(BAR * size / whole))) if size > 0 else 0
+
+
 def _facts(result: FitResult) -> list[str]:
     settings, host = result.settings, result.host
     if result.capacity is None or result.capacity_range is None or host is None:
+        return []
+    if not result.capacity.num_blocks:  # no room for any cache: the bars say it all
         return []
     capacity, (low, high) = result.capacity, result.capacity_range
     facts = {
