@@ -134,7 +134,7 @@ def plan(
     prices: Mapping[str, float] | None = None,
     vllm_version: str = DEFAULT_VLLM_VERSION,
 ) -> Plan:
-    """Every sensible configuration of `model` on the `offered` GPUs (none: the whole catalogue), ranked by cost.
+    """Every sensible configuration of `model` on the `offered` GPUs (none: all known), ranked by cost.
 
     Sizes that `settings` pin are kept; an unset max_model_len means 8192 tokens or the model's
     maximum, whichever is less. `prices` are USD per GPU and hour by GPU name.

@@ -210,8 +210,10 @@ def _rejections(plan: Plan, *, show_all: bool) -> list[tuple[str, str]]:
     if show_all:
         return [(gpus(entry.fit), _why(entry)) for entry in plan.rejected]
     usable = {candidate.fit.gpu.name for candidate in plan.ranked}
-    # The last one of a GPU is its largest split, so the one that came closest.
-    reasons = {entry.fit.gpu.name: _why(entry) for entry in plan.rejected if entry.fit.gpu.name not in usable}
+    reasons: dict[str, str] = {}
+    for entry in plan.rejected:
+        if entry.fit.gpu.name not in usable:
+            reasons.setdefault(entry.fit.gpu.name, _why(entry))
     return list(reasons.items())
 
 

@@ -20,7 +20,9 @@ version_option = click.option("--vllm-version", default="0.33.0", show_default=T
 
 @click.command("fit", epilog="Example: valuegen fit Qwen3-8B --gpu L40S --max-model-len 8K")
 @click.argument("model")
-@click.option("--gpu", "gpu_name", required=True, help="Name, alias or nvidia.com/gpu.product.")
+@click.option(
+    "--gpu", "gpu_name", required=True, metavar="GPU", help="Name, alias or nvidia.com/gpu.product."
+)
 @engine_options
 @version_option
 @revision_option
@@ -69,24 +71,27 @@ def load_options(command: Any) -> Any:
     """The options that say for what load a plan is made, and with which GPUs."""
     for option in (
         click.option(
-            "--gpu",
-            "offers",
-            type=OfferType(),
+            "--price",
+            "prices",
+            type=PriceType(),
             multiple=True,
-            help="GPU to consider, with ':8' at most 8; repeatable. Unset: all.",
+            metavar="GPU=USD",
+            help="Your price of one GPU and hour; repeatable.",
         ),
         click.option(
             "--concurrency",
             type=HumanInt(),
             default=None,
-            help="Requests of full length at once. [default: 16]",
+            metavar="N",
+            help="Requests of full length at once.  [default: 16]",
         ),
         click.option(
-            "--price",
-            "prices",
-            type=PriceType(),
+            "--gpu",
+            "offers",
+            type=OfferType(),
             multiple=True,
-            help="Your price per GPU and hour; repeatable.",
+            metavar="GPU[:N]",
+            help="Consider this GPU, at most N of it; repeatable. Unset: every GPU.",
         ),
     ):
         command = option(command)

@@ -94,14 +94,12 @@ class PriceType(click.ParamType[tuple[str, float]]):
         return Gpu.find(name).name, price
 
 
-COUNT = click.IntRange(min=1)
-
 # vLLM's flag without its dashes -> type and help. A type of None is a switch with a --no- form.
 ENGINE_OPTIONS: dict[str, tuple[click.ParamType[Any] | None, str]] = {
-    "tensor-parallel-size": (COUNT, "GPUs that share every layer."),
-    "pipeline-parallel-size": (COUNT, "Groups of GPUs that hold different layers."),
-    "data-parallel-size": (COUNT, "Copies of the model in one engine."),
-    "decode-context-parallel-size": (COUNT, "GPUs that share the KV cache of one request."),
+    "tensor-parallel-size": (HumanInt(), "GPUs that share every layer."),
+    "pipeline-parallel-size": (HumanInt(), "Groups of GPUs that hold different layers."),
+    "data-parallel-size": (HumanInt(), "Copies of the model in one engine."),
+    "decode-context-parallel-size": (HumanInt(), "GPUs that share the KV cache of one request."),
     "enable-expert-parallel": (None, "Split experts, not each expert's matrices."),
     "max-model-len": (HumanInt(), "Longest request in tokens; 8k is 8000, 8K is 8192."),
     "max-num-seqs": (HumanInt(), "Requests in one batch."),
@@ -111,7 +109,7 @@ ENGINE_OPTIONS: dict[str, tuple[click.ParamType[Any] | None, str]] = {
     "kv-cache-dtype": (click.STRING, "auto, fp8, …"),
     "quantization": (click.STRING, "Method; unset: the checkpoint's own."),
     "dtype": (click.STRING, "auto, bfloat16, float16, float32."),
-    "block-size": (COUNT, "Tokens in a KV block."),
+    "block-size": (HumanInt(), "Tokens in a KV block."),
     "enable-prefix-caching": (None, "Keep KV blocks for later requests."),
     "async-scheduling": (None, "Schedule the next batch while one runs."),
     "disable-hybrid-kv-cache-manager": (None, "Keep the whole context in sliding-window layers."),
@@ -125,7 +123,8 @@ def engine_options(command: F) -> F:
         if kind is None:
             command = click.option(f"--{name}/--no-{name}", default=None, help=text)(command)
         else:
-            command = click.option(f"--{name}", type=kind, default=None, help=text)(command)
+            metavar = "NAME" if kind is click.STRING else "N"
+            command = click.option(f"--{name}", type=kind, default=None, metavar=metavar, help=text)(command)
     return command
 
 
