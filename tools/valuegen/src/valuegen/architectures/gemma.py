@@ -33,13 +33,13 @@ def read(keys: Keys, architecture: str) -> Architecture:
         return _gemma3(keys, tie=keys.flag("tie_word_embeddings", default=True))
     text = text_keys(keys)
     tower = vision.siglip(keys.section("vision_config"), text.positive("hidden_size"))
-    return _gemma3(text, tie=text.flag("tie_word_embeddings", default=True), prefix="language_model.", extra=tower)
+    return _gemma3(
+        text, tie=text.flag("tie_word_embeddings", default=True), prefix="language_model.", extra=tower
+    )
 
 
 def _gemma1(keys: Keys) -> Architecture:
-    s = dense.sizes(
-        keys, num_attention_heads=16, num_key_value_heads=16, head_dim=256, vocab_size=256000
-    )
+    s = dense.sizes(keys, num_attention_heads=16, num_key_value_heads=16, head_dim=256, vocab_size=256000)
     max_position = keys.positive("max_position_embeddings", 8192)
     rotary = rope.read(keys, max_position)
     return dense.decoder(
