@@ -152,11 +152,9 @@ def _dtype(config: ModelConfig, asked: str | None, compute_capability: tuple[int
     """Source: config/model.py (_resolve_auto_dtype); bfloat16 needs compute capability 8.0."""
     if asked not in (None, "auto"):
         return {"half": "float16", "float": "float32"}.get(asked, asked)
+    supported = ["float16"] if config.supports_float16 else []
+    supported.append("float32")
     if compute_capability >= (8, 0):
-        supported = ["bfloat16", "float16", "float32"]
-    else:
-        supported = ["float16", "float32"]
-    if not config.supports_float16:
-        supported.remove("float16")
+        supported.insert(0, "bfloat16")
     wanted = supported[0] if config.dtype == "float32" else config.dtype
     return wanted if wanted in supported else supported[0]

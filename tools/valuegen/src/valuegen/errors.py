@@ -36,11 +36,13 @@ class ValuegenError(Exception):
     exit_code: ClassVar[int] = 2
 
     def __init__(self, message: str, fix: str) -> None:
+        """`message` names the input and the rule, `fix` the next step."""
         super().__init__(message)
         self.message = message
         self.fix = fix
 
     def __str__(self) -> str:
+        """Message and next step in one line."""
         return f"{self.message}; {self.fix}" if self.fix else self.message
 
 
@@ -66,6 +68,7 @@ class RefusedError(ValuegenError):
     exit_code: ClassVar[int] = 3
 
     def __init__(self, reasons: Sequence[Reason]) -> None:
+        """At least one reason."""
         if not reasons:
             raise ValueError("a refusal needs at least one reason")
         self.reasons = list(reasons)

@@ -20,6 +20,7 @@ class Keys:
     def __init__(
         self, raw: Mapping[str, Any], *, model: str, path: str = "", file: str = "config.json"
     ) -> None:
+        """`path` is where the section stands in `file`; both only for messages."""
         self._raw = raw
         self._model = model
         self._path = path

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from valuegen.parallel import KV_CACHE_DTYPE_BYTES, pipeline_layers
-from valuegen.schemes import DTYPE_BYTES, ceil_div
+from valuegen.parallel import pipeline_layers
+from valuegen.schemes import DTYPE_BYTES, KV_CACHE_DTYPE_BYTES, ceil_div
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -173,7 +173,7 @@ def _group(kv_layers: Sequence[KvLayer], settings: ResolvedSettings) -> list[_Gr
     for index, kind in enumerate(kinds):
         by_kind.setdefault(kind, []).append(index)
     size = _group_size([len(members) for members in by_kind.values()])
-    groups = []
+    groups: list[_Group] = []
     for kind, members in by_kind.items():
         parts = ceil_div(len(members), size)
         # Every parts-th layer, so that each pipeline stage gets its share of each group.

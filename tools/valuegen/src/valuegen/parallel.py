@@ -1,7 +1,8 @@
 """How a model is split over GPUs, and which sizes vLLM accepts.
 
-Source: vLLM 0.33.0 distributed/utils.py (get_pp_indices), model_executor/layers/{linear,vocab_parallel_embedding}.py
-(the splits), config/model.py (verify_with_parallel_config, _verify_quantization), config/scheduler.py.
+Source: vLLM 0.33.0 distributed/utils.py (get_pp_indices), model_executor/layers/linear.py and
+vocab_parallel_embedding.py (the splits), config/model.py (verify_with_parallel_config,
+_verify_quantization), config/scheduler.py (verify_max_model_len), config/parallel.py.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 from valuegen.architectures.base import Embedding, Linear
 from valuegen.errors import Reason
 from valuegen.quantization import ONLINE_FP8
-from valuegen.schemes import Shard
+from valuegen.schemes import KV_CACHE_DTYPE_BYTES, Shard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,8 +45,9 @@ def padded_vocab(vocab: int) -> int:
 
 
 def part_width(part: Part, tensor_parallel_size: int) -> int:
-    """A GPU's share of one merged matrix; fewer units than GPUs are replicated."""
-    return part.width // min(part.units, tensor_parallel_size)
+    """A GPU's share of one merged matrix."""
+    shares = min(part.units, tensor_parallel_size) if part.replicable else tensor_parallel_size
+    return part.width // shares
 
 
 def shard(linear: Linear, tensor_parallel_size: int) -> Shard:
@@ -94,7 +96,7 @@ def _not_positive(settings: ResolvedSettings) -> Iterator[Reason]:
     if not 0 < settings.gpu_memory_utilization <= 1:
         yield Reason(
             "gpu-memory-utilization",
-            f"--gpu-memory-utilization is {settings.gpu_memory_utilization}; it must be above 0 and at most 1",
+            f"--gpu-memory-utilization is {settings.gpu_memory_utilization}; it must be in (0, 1]",
             "set --gpu-memory-utilization to 0.92, vLLM's default",
         )
 
@@ -139,13 +141,14 @@ def tensor_parallel_problems(config: ModelConfig, tp: int) -> list[tuple[str, st
 
 
 def _linear_problems(config: ModelConfig, linear: Linear, tp: int) -> Iterator[tuple[str, str]]:
-    widths = [part.units for part in linear.parts] if linear.split == "column" else []
+    divided = [part.units for part in linear.parts if not part.replicable]
     if linear.split == "row":
-        widths = [linear.inputs]
-    for width in widths:
-        if width % tp and tp % width:
-            yield "split", f"--tensor-parallel-size {tp} does not divide the {width} of {linear.name}"
-            return
+        divided = [linear.inputs]
+    if linear.split != "replicated":
+        for units in divided:
+            if units % tp:
+                yield "split", f"--tensor-parallel-size {tp} does not divide the {units} of {linear.name}"
+                return
     if config.quantization is None:
         return
     for scheme in config.quantization.by_scheme(linear, linear.place.layers):
@@ -247,17 +250,6 @@ def _types(config: ModelConfig, settings: ResolvedSettings) -> Iterator[Reason]:
             f"--kv-cache-dtype {settings.kv_cache_dtype} is not supported here",
             f"use --kv-cache-dtype {_any_of(list(KV_CACHE_DTYPE_BYTES))}",
         )
-
-
-# Bytes per element; None: the engine's dtype (vLLM: config/cache.py).
-KV_CACHE_DTYPE_BYTES: dict[str, int | None] = {
-    "auto": None,
-    "bfloat16": 2,
-    "float16": 2,
-    "fp8": 1,
-    "fp8_e4m3": 1,
-    "fp8_e5m2": 1,
-}
 
 
 def _quantization(config: ModelConfig, settings: ResolvedSettings) -> Iterator[Reason]:

@@ -1,7 +1,8 @@
 """How a checkpoint is quantized, and which of its layers are left alone.
 
 Source: vLLM 0.33.0 transformers_utils/model_arch_config_convertor.py (which method), and
-model_executor/layers/quantization: quant_utils.py (is_layer_skipped), modelopt.py, compressed_tensors/utils.py.
+model_executor/layers/quantization: utils/quant_utils.py (is_layer_skipped), modelopt.py,
+compressed_tensors/utils.py.
 """
 
 from __future__ import annotations
@@ -16,8 +17,7 @@ from valuegen.errors import Reason
 from valuegen.schemes import PLAIN, EightBit, Scheme, Stored
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any
+    from collections.abc import Callable, Mapping
 
     from valuegen.architectures.base import Linear
     from valuegen.keys import Keys
@@ -58,7 +58,9 @@ class Quantization:
     refusal: Reason | None = None
 
     def accepts(self, asked: str) -> bool:
-        """Whether vLLM takes `--quantization asked` for this checkpoint."""
+        """Whether vLLM takes `--quantization asked` for this checkpoint; ModelOpt's overrules any."""
+        if self.method.startswith("modelopt"):
+            return True
         return asked in ALIASES.get(self.method, (self.method,))
 
     def scheme(self, linear: Linear, layer: int | None) -> Scheme:
@@ -252,7 +254,7 @@ def _eight_bit(weights: Keys, activations: Keys, kind: str, strategy: str) -> Ei
     )
 
 
-READERS: Mapping[str, Any] = {
+READERS: Mapping[str, Callable[[Keys], Quantization]] = {
     "fp8": _fp8,
     "fbgemm_fp8": _fbgemm,
     "awq": _awq,

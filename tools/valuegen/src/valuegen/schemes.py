@@ -20,6 +20,16 @@ DTYPE_BYTES = {
     "int64": 8,
 }
 
+# Bytes per element; None: the engine's dtype (vLLM: config/cache.py).
+KV_CACHE_DTYPE_BYTES: dict[str, int | None] = {
+    "auto": None,
+    "bfloat16": 2,
+    "float16": 2,
+    "fp8": 1,
+    "fp8_e4m3": 1,
+    "fp8_e5m2": 1,
+}
+
 
 @dataclass(frozen=True)
 class Shard:

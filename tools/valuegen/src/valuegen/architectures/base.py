@@ -38,11 +38,13 @@ class Place:
 class Part:
     """One of the matrices merged into a linear layer, for example k of qkv.
 
-    `units` are what tensor parallelism divides (heads); with fewer units than GPUs, GPUs share one.
+    `units` are what tensor parallelism divides, such as heads. With fewer units than GPUs, several
+    GPUs hold the same one where `replicable` (key/value heads); else vLLM refuses.
     """
 
     width: int
     units: int
+    replicable: bool = False
 
 
 @dataclass(frozen=True)

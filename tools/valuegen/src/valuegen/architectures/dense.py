@@ -158,7 +158,7 @@ def _ends(s: Sizes, *, tie: bool, options: Options) -> tuple[Module, ...]:
 def _layers(s: Sizes, options: Options) -> tuple[Module, ...]:
     every = Place(layers=tuple(range(s.layers)))
     layer = f"{options.prefix}model.layers.*."
-    q, kv = Part(s.heads * s.head_dim, s.heads), Part(s.kv_heads * s.head_dim, s.kv_heads)
+    q, kv = Part(s.heads * s.head_dim, s.heads), Part(s.kv_heads * s.head_dim, s.kv_heads, replicable=True)
     gate = Part(s.intermediate, s.intermediate)
     whole = Part(s.hidden, s.hidden)
     fused = options.fused_checkpoint
