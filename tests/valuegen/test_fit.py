@@ -113,7 +113,7 @@ TOO_BIG = [
     ("Qwen3-8B", "L4", {}, "kv-cache-too-small"),
     ("Qwen3-32B", "L40S", {}, "weights-too-large"),
     ("Llama-3.1-70B-Instruct", "T4", {}, "weights-too-large"),
-    ("Qwen2.5-72B-Instruct", "H100", {"tensor_parallel_size": 2, "max_num_seqs": 1024}, "kv-cache-too-small"),
+    ("Llama-3.1-70B-Instruct", "H100", {"tensor_parallel_size": 2}, "weights-too-large"),
     ("Qwen3-8B", "H100", {"kv_cache_memory_bytes": 200 * GIB}, "kv-cache-memory-too-large"),
     ("Qwen3-8B", "H100", {"kv_cache_memory_bytes": GIB}, "kv-cache-too-small"),
     ("Qwen3-8B", "H100", {"gpu_memory_utilization": 1.0}, "no-room-for-context"),
