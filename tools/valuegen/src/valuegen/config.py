@@ -99,7 +99,7 @@ def _root(raw: object, name: str, file: str = "config.json") -> Keys:
 def _architecture(keys: Keys, name: str) -> str:
     known = ", ".join(architectures.FAMILIES)
     if not keys.has("architectures"):
-        kind = keys.text("model_type", "") or keys.text("_class_name", "")
+        kind = keys.text("_class_name", "") or keys.text("model_type", "")
         hint = f" (it describes {kind!r})" if kind else ""
         raise ModelError(
             f"{name}: config.json key architectures is missing{hint}; a language model names its class there",

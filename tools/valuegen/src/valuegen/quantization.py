@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from valuegen import schemes
@@ -89,9 +90,13 @@ class Quantization:
         named = [*self.ignored, *(target for rule in self.rules for target in rule.targets)]
         return any(re.search(r"\d|re:|[*?\[]", name) for name in named)
 
+    @cached_property
+    def _ignored_set(self) -> frozenset[str]:
+        return frozenset(self.ignored)
+
     def _ignores(self, name: str) -> bool:
         if self.match == "exact":
-            return name in self.ignored
+            return name in self._ignored_set
         if self.match == "substring":
             return any(ignored in name for ignored in self.ignored)
         if self.match == "wildcard":
@@ -123,13 +128,16 @@ def _from_section(section: Keys) -> Quantization | None:
 
 def _fp8(section: Keys) -> Quantization:
     block = section.integers("weight_block_size")
-    static = section.text("activation_scheme", "dynamic") == "static"
+    activations = section.text("activation_scheme", "dynamic")
+    section.one_of("activation_scheme", activations, ("dynamic", "static"))
     if block and len(block) != 2:
         raise section.fail("weight_block_size", f"has {len(block)} entries; it must have 2")
     scheme = (
         EightBit("float8_e4m3fn", "block", "weight_scale_inv", (block[0], block[1]))
         if block
-        else EightBit("float8_e4m3fn", "tensor", input_scales="per-part" if static else "none")
+        else EightBit(
+            "float8_e4m3fn", "tensor", input_scales="per-part" if activations == "static" else "none"
+        )
     )
     ignored = section.strings("ignored_layers") or section.strings("modules_to_not_convert")
     return Quantization("fp8", (Rule(("Linear",), scheme),), ignored, kv_scales=KV_SCALES)
@@ -197,12 +205,12 @@ def _compressed(section: Keys) -> Quantization:
     for name in section.entries("config_groups"):
         group = groups.section(name)
         scheme = _compressed_scheme(group, group.text("format", default_format))
-        rules.append(Rule(group.strings("targets"), scheme))
+        rules.append(Rule(_patterns(group, "targets"), scheme))
     kv_cache_dtype = "fp8" if section.has("kv_cache_scheme") else None
     return Quantization(
         "compressed-tensors",
         tuple(rules),
-        section.strings("ignore"),
+        _patterns(section, "ignore"),
         match="pattern",
         kv_cache_dtype=kv_cache_dtype,
         kv_scales=COMPRESSED_KV_SCALES,
@@ -222,7 +230,7 @@ def _compressed_scheme(group: Keys, layout: str) -> Scheme:
             global_scale="weight_global_scale",
             input_scale="input_global_scale" if activations is not None else None,
         )
-    if layout == "pack-quantized":
+    if layout == "pack-quantized" and bits in (4, 8):
         size = weights.positive("group_size") if strategy == "group" else -1
         return schemes.WeightOnly(bits, size, symmetric=weights.flag("symmetric", default=True))
     if bits == 8 and activations is not None:
@@ -271,6 +279,17 @@ def _group(section: Keys, *names: str) -> int:
         if section.has(name):
             return -1 if section.raw(name) == -1 else section.positive(name)
     raise section.fail(names[0], "is missing; it must be a positive integer or -1")
+
+
+def _patterns(section: Keys, key: str) -> tuple[str, ...]:
+    """Names, or regular expressions behind `re:`."""
+    patterns = section.strings(key)
+    for pattern in patterns:
+        try:
+            re.compile(pattern.removeprefix("re:") if pattern.startswith("re:") else "")
+        except re.error as error:
+            raise section.fail(key, f"holds {pattern!r}, which is no regular expression ({error})") from error
+    return patterns
 
 
 def _numbered(name: str, layer: int | None) -> str:
