@@ -78,14 +78,23 @@ class Quantization:
 
     def by_scheme(self, linear: Linear, layers: tuple[int, ...]) -> dict[Scheme, tuple[int, ...]]:
         """The layers of a stage, by how their matrix is stored."""
-        if not self._names_layers() or not layers:
+        if not self._layers_differ or not layers:
             return {self.scheme(linear, layers[0] if layers else None): layers}
-        found: dict[Scheme, list[int]] = {}
-        for layer in layers:
-            found.setdefault(self.scheme(linear, layer), []).append(layer)
-        return {scheme: tuple(members) for scheme, members in found.items()}
+        key = linear.name, layers
+        if key not in self._known:
+            found: dict[Scheme, list[int]] = {}
+            for layer in layers:
+                found.setdefault(self.scheme(linear, layer), []).append(layer)
+            self._known[key] = {scheme: tuple(members) for scheme, members in found.items()}
+        return self._known[key]
 
-    def _names_layers(self) -> bool:
+    @cached_property
+    def _known(self) -> dict[tuple[str, tuple[int, ...]], dict[Scheme, tuple[int, ...]]]:
+        """Answers of by_scheme: a search asks the same for every size, and patterns are slow."""
+        return {}
+
+    @cached_property
+    def _layers_differ(self) -> bool:
         """Whether layers can differ at all: a name that holds a number, or a pattern."""
         named = [*self.ignored, *(target for rule in self.rules for target in rule.targets)]
         return any(re.search(r"\d|re:|[*?\[]", name) for name in named)
