@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from charttest.parts.registry import Part
 
-_LAST_LINES = 5
+_LAST_LINES = 3
 
 _REASONS = (
     (
@@ -32,12 +32,15 @@ _REASONS = (
     ),
     (
         r"GOPROXY=off|dial tcp|connection re|i/o timeout|no such host|TLS handshake|x509|unexpected EOF"
-        r"|proxyconnect|40[0-9] |410 Gone|50[0-9] |unknown revision|unrecognized import path|GOVCS",
+        r"|proxyconnect|: [45]\d\d |unknown revision|unrecognized import path|GOVCS",
         "cannot be had from the module source that GOPROXY names",
         "check the network and `go env GOPROXY GOFLAGS`, or put the finished binary on PATH",
     ),
 )
-_BROKEN = ("cannot be built", "compare your Go with the one in the message, or put the finished binary on PATH")
+_BROKEN = (
+    "cannot be built",
+    "compare your Go with the one in the message, or put the finished binary on PATH",
+)
 
 
 def built_path(part: Part) -> Path:
@@ -92,5 +95,5 @@ def failure(what: str, output: str) -> PartError:
     )
     subject = f"{what}: module {modules[-1][0]}@{modules[-1][1]}" if modules and fix != _BROKEN[1] else what
     lines = [line for line in output.splitlines() if line and not line.startswith("go: downloading")]
-    told = without_addresses("\n  ".join(lines[-_LAST_LINES:]))
-    return PartError(f"{subject} {reason}:\n  {told}\n ", fix)
+    told = without_addresses(" / ".join(lines[-_LAST_LINES:]))
+    return PartError(f"{subject} {reason} (go says: {told})", fix)

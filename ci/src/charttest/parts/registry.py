@@ -43,8 +43,7 @@ class Part:
 
 # Without these the server reports v0.0.0-master and charts with a `kubeVersion` refuse to install.
 _KUBERNETES_VERSION = " ".join(
-    f"-X k8s.io/component-base/version.{key}"
-    for key in ("gitVersion=v1.36.3", "gitMajor=1", "gitMinor=36")
+    f"-X k8s.io/component-base/version.{key}" for key in ("gitVersion=v1.36.3", "gitMajor=1", "gitMinor=36")
 )
 
 
