@@ -1,0 +1,76 @@
+{{/*
+root -> .resolved, once per render: {models, workloads, engines, secretEnv, secretChecksum, serviceAccount}.
+A workload is {model, variant, path, name, body, args, …}: `body` is defaults < model < variant with nulls
+dropped (absent means unset), the rest is derived here. Templates read this and never .Values.models.
+*/}}
+{{- define "vllm-stack.resolve" -}}
+{{- if not (hasKey . "resolved") -}}
+{{- $root := . -}}
+{{- $r := dict "models" list "workloads" list "errors" list "seen" dict "engines" dict -}}
+{{- $_ := set . "resolved" $r -}}
+{{- include "vllm-stack.resolveSecrets" . -}}
+{{- $defaults := deepCopy (.Values.defaults | default dict) -}}
+{{- include "vllm-stack.prune" $defaults -}}
+{{- range $key, $model := .Values.models -}}
+{{- if kindIs "map" $model -}}
+{{- $body := mergeOverwrite (deepCopy $defaults) (omit $model "variants") -}}
+{{- if contains ":null" (toJson $model) }}{{ include "vllm-stack.prune" $body }}{{ end -}}
+{{- if ne (toString $body.enabled) "false" -}}
+{{- $full := print $root.Release.Name "-" $key -}}
+{{- $name := include "vllm-stack.name" (dict "full" $full "limit" 63) -}}
+{{- $selector := include "vllm-stack.modelSelector" (dict "root" $root "model" $key) -}}
+{{- $m := dict "key" $key "name" $name "selector" $selector "body" $body "workloads" list -}}
+{{- $_ := set $m "servedNames" ($body.servedNames | default (list $key)) -}}
+{{- $variants := $model.variants | default dict -}}
+{{- range $variant := prepend (without (keys $variants | sortAlpha) "main") "main" -}}
+{{- $own := get $variants $variant | default dict -}}
+{{- $merged := $body -}}
+{{- if $own }}{{ $merged = mergeOverwrite (deepCopy $body) $own }}{{ end -}}
+{{- if contains ":null" (toJson $own) }}{{ include "vllm-stack.prune" $merged }}{{ end -}}
+{{- if ne (toString $merged.enabled) "false" -}}
+{{- $w := dict "model" $key "variant" $variant "name" $name "path" (print "models." $key) "body" $merged "own" $own -}}
+{{- $_ := set $w "servedNames" $m.servedNames -}}
+{{- $_ := set $w "selector" (print $selector "\nvllm-stack.io/variant: " (quote $variant)) -}}
+{{- if ne $variant "main" -}}
+{{- $_ := set $w "path" (print "models." $key ".variants." $variant) -}}
+{{- $_ := set $w "name" (include "vllm-stack.name" (dict "full" (print $full "-" $variant) "limit" 63)) -}}
+{{- end -}}
+{{- include "vllm-stack.derive" (dict "root" $root "w" $w) -}}
+{{- $_ := set $m "workloads" (append $m.workloads $w) -}}
+{{- $_ := set $r "workloads" (append $r.workloads $w) -}}
+{{- end -}}
+{{- end -}}
+{{- if $m.workloads }}{{ $_ := set $r "models" (append $r.models $m) }}{{ end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- include "vllm-stack.validate" . -}}
+{{- end -}}
+{{- end -}}
+
+{{/* A map without its nulls, in place. args and env keep theirs: there a null removes one entry. */}}
+{{- define "vllm-stack.prune" -}}
+{{- range $key, $value := . -}}
+{{- if kindIs "invalid" $value -}}
+{{- $_ := unset $ $key -}}
+{{- else if and (kindIs "map" $value) (ne $key "args") (ne $key "env") -}}
+{{- include "vllm-stack.prune" $value -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* What every pod gets from `secrets`: the variables, and a checksum of the literals so that a new one rolls the pods. */}}
+{{- define "vllm-stack.resolveSecrets" -}}
+{{- $env := dict -}}
+{{- range $variable, $kind := dict "HF_TOKEN" "huggingFace" "VLLM_API_KEY" "apiKey" -}}
+{{- $name := include "vllm-stack.secretName" (dict "root" $ "kind" $kind) -}}
+{{- if $name -}}
+{{- $ref := dict "name" $name "key" (index $.Values.secrets $kind).key -}}
+{{- $_ := set $env $variable (dict "valueFrom" (dict "secretKeyRef" $ref)) -}}
+{{- end -}}
+{{- end -}}
+{{- $_ := set .resolved "secretEnv" $env -}}
+{{- $literals := print .Values.secrets.huggingFace.token .Values.secrets.apiKey.value -}}
+{{- $_ := set .resolved "secretChecksum" (ternary (sha256sum $literals) "" (ne $literals "")) -}}
+{{- $_ := set .resolved "serviceAccount" (include "vllm-stack.serviceAccountName" .) -}}
+{{- end -}}
