@@ -1,9 +1,6 @@
 {{/* {root, w} -> adds to a workload what follows from its body: engine, image, GPUs, shared memory, times, arguments. */}}
 {{- define "vllm-stack.derive" -}}
 {{- $w := .w }}{{ $body := $w.body }}{{ $r := .root.resolved -}}
-{{- range $part := list "image" "source" "args" "env" "accelerator" "parallelism" "resources" "sharedMemory" "cache" "startup" "shutdown" "rollout" "disruption" "scheduling" "service" -}}
-{{- if not (hasKey $body $part) }}{{ $_ := set $body $part dict }}{{ end -}}
-{{- end -}}
 {{- $engineName := $body.engine | default "vllm" -}}
 {{- if not (hasKey $r.engines $engineName) -}}
 {{- $engine := .root.Files.Get (print "files/engines/" $engineName ".yaml") | fromYaml -}}

@@ -6,7 +6,7 @@ A selector holds nothing that a user can set beside the names of release, model 
 {{/* {full, limit} -> a DNS-1035 name of at most limit characters; what was changed or cut is told apart by a hash. */}}
 {{- define "vllm-stack.name" -}}
 {{- $name := .full | replace "." "-" -}}
-{{- if not (regexMatch "^[a-z]" $name) }}{{ $name = print "r" $name }}{{ end -}}
+{{- if lt $name "a" }}{{ $name = print "r" $name }}{{ end -}}
 {{- if and (eq $name .full) (le (len $name) .limit) -}}
 {{- $name -}}
 {{- else -}}
@@ -18,24 +18,21 @@ A selector holds nothing that a user can set beside the names of release, model 
 {{- define "vllm-stack.releaseLabels" -}}
 app.kubernetes.io/name: vllm-stack
 app.kubernetes.io/instance: {{ .Release.Name | quote }}
+{{ include "vllm-stack.moreLabels" . }}
+{{- end -}}
+
+{{/* root -> the start of every selector; model and variant follow it. The Service of a model leaves the variant out. */}}
+{{- define "vllm-stack.selector" -}}
+app.kubernetes.io/name: vllm-stack
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
+app.kubernetes.io/component: engine
+vllm-stack.io/role: server
+{{- end -}}
+
+{{/* root -> what follows a selector to make the labels of an object */}}
+{{- define "vllm-stack.moreLabels" -}}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-{{- end -}}
-
-{{/* {root, selector} -> labels of an object of one model or workload */}}
-{{- define "vllm-stack.objectLabels" -}}
-{{ .selector }}
-app.kubernetes.io/managed-by: {{ .root.Release.Service }}
-app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
-{{- end -}}
-
-{{/* {root, model} -> what the Service of a model selects: the servers of all its variants */}}
-{{- define "vllm-stack.modelSelector" -}}
-app.kubernetes.io/name: vllm-stack
-app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
-app.kubernetes.io/component: engine
-vllm-stack.io/model: {{ .model | quote }}
-vllm-stack.io/role: server
 {{- end -}}
 
 {{- define "vllm-stack.serviceAccountName" -}}

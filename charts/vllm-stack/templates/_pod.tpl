@@ -4,7 +4,9 @@
 metadata:
   labels:
     {{- $w.selector | nindent 4 }}
-    {{- with $body.podLabels }}{{ toYaml . | nindent 4 }}{{ end }}
+    {{- range $name, $value := $body.podLabels }}
+    {{ $name }}: {{ quote $value }}
+    {{- end }}
   {{- with include "vllm-stack.podAnnotations" . }}
   annotations:
     {{- . | nindent 4 }}
@@ -32,7 +34,7 @@ spec:
   {{ $field }}: {{ . }}
   {{- end }}
   {{- end }}
-  {{- include "vllm-stack.placement" . | nindent 2 }}
+  {{- include "vllm-stack.placement" . }}
   containers:
     - name: engine
       image: {{ $w.image }}
@@ -45,41 +47,19 @@ spec:
         - {{ quote . }}
         {{- end }}
       env:
-        {{- include "vllm-stack.env" . | nindent 8 }}
+        {{- include "vllm-stack.env" . }}
       ports:
         - {name: http, containerPort: {{ $w.engine.port }}}
-      {{- with include "vllm-stack.resources" . }}
-      resources:
-        {{- . | nindent 8 }}
-      {{- end }}
+      {{- include "vllm-stack.resources" . }}
       {{- if $w.budgetSeconds }}
-      startupProbe:
-        httpGet: {path: {{ $w.engine.probePath }}, port: http}
-        periodSeconds: 10
-        timeoutSeconds: 5
-        failureThreshold: {{ div (add $w.budgetSeconds 9) 10 }}
-      livenessProbe:
-        httpGet: {path: {{ $w.engine.probePath }}, port: http}
-        periodSeconds: 10
-        timeoutSeconds: 10
-        failureThreshold: 6
+      startupProbe: {httpGet: {path: {{ $w.engine.probePath }}, port: http}, periodSeconds: 10, timeoutSeconds: 5, failureThreshold: {{ div (add $w.budgetSeconds 9) 10 }}}
+      livenessProbe: {httpGet: {path: {{ $w.engine.probePath }}, port: http}, periodSeconds: 10, timeoutSeconds: 10, failureThreshold: 6}
       {{- end }}
-      readinessProbe:
-        httpGet: {path: {{ $w.engine.probePath }}, port: http}
-        periodSeconds: 5
-        timeoutSeconds: 5
-        failureThreshold: 3
+      readinessProbe: {httpGet: {path: {{ $w.engine.probePath }}, port: http}, periodSeconds: 5, timeoutSeconds: 5, failureThreshold: 3}
       {{- with int $body.shutdown.preStopSeconds }}
-      lifecycle:
-        preStop:
-          sleep: {seconds: {{ . }}}
+      lifecycle: {preStop: {sleep: {seconds: {{ . }}}}}
       {{- end }}
-      securityContext:
-        allowPrivilegeEscalation: false
-        readOnlyRootFilesystem: true
-        runAsNonRoot: true
-        capabilities: {drop: [ALL]}
-        seccompProfile: {type: RuntimeDefault}
+      securityContext: {allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}
       volumeMounts:
         - {name: cache, mountPath: {{ $cache.mountPath | default "/cache" }}}
         - {name: tmp, mountPath: /tmp}

@@ -26,24 +26,32 @@ vllm-stack.io/restarted-at: {{ quote . }}
 {{- range $from := list .root.resolved.secretEnv $body.env }}{{ range $name, $value := $from }}{{ $_ := set $env $name $value }}{{ end }}{{ end -}}
 {{- range $name, $value := $env }}
 {{- if kindIs "map" $value }}
-- name: {{ $name }}
-  valueFrom: {{ toJson $value.valueFrom }}
+        - {name: {{ $name }}, valueFrom: {{ toJson $value.valueFrom }}}
+{{- else if kindIs "string" $value }}
+        - {name: {{ $name }}, value: {{ quote $value }}}
 {{- else if not (kindIs "invalid" $value) }}
-- name: {{ $name }}
-  value: {{ include "vllm-stack.scalar" $value | quote }}
+        - {name: {{ $name }}, value: {{ include "vllm-stack.scalar" $value | quote }}}
 {{- end }}
 {{- end }}
 {{- end -}}
 
 {{/* The user's requests and limits, and the accelerator in both: an extended resource cannot be overcommitted. */}}
 {{- define "vllm-stack.resources" -}}
-{{- $body := .w.body }}{{ $resources := deepCopy $body.resources -}}
-{{- with $body.accelerator.resource -}}
-{{- range $part := list "limits" "requests" -}}
-{{- $_ := set $resources $part (set (get $resources $part | default dict) $body.accelerator.resource (print $.w.gpus)) -}}
-{{- end -}}
-{{- end -}}
-{{- if $resources }}{{ toYaml $resources }}{{ end -}}
+{{- $user := .w.body.resources }}{{ $accelerator := .w.body.accelerator.resource }}{{ $gpus := .w.gpus }}
+{{- if or $user $accelerator }}
+      resources:
+        {{- range $part := list "requests" "limits" }}
+        {{- if or $accelerator (index $user $part) }}
+        {{ $part }}:
+          {{- range $name, $quantity := index $user $part }}
+          {{ $name }}: {{ include "vllm-stack.scalar" $quantity | quote }}
+          {{- end }}
+          {{- with $accelerator }}
+          {{ . }}: "{{ $gpus }}"
+          {{- end }}
+        {{- end }}
+        {{- end }}
+{{- end }}
 {{- end -}}
 
 {{/* Node selector, affinity, tolerations and spread: the accelerator's own, then the user's. */}}
@@ -54,40 +62,34 @@ vllm-stack.io/restarted-at: {{ quote . }}
 {{- if $a.product }}{{ $affinity = include "vllm-stack.productAffinity" . | fromYaml }}{{ end -}}
 {{- else if $a.product }}{{ $_ := set $selector $a.productLabel $a.product }}{{ end -}}
 {{- range $label, $value := $s.nodeSelector }}{{ $_ := set $selector $label $value }}{{ end -}}
-{{- with $selector -}}
-nodeSelector:
-  {{- toYaml . | nindent 2 }}
-{{ end }}
-{{- with $affinity -}}
-affinity:
-  {{- toYaml . | nindent 2 }}
-{{ end }}
-{{- if or $a.resource $s.tolerations -}}
-tolerations:
-  {{- with $a.resource }}
-  - {key: {{ . }}, operator: Exists, effect: NoSchedule}
-  {{- end }}
-  {{- with $s.tolerations }}{{ toYaml . | nindent 2 }}{{ end }}
-{{ end }}
-{{- if or $s.spread $s.topologySpreadConstraints -}}
-topologySpreadConstraints:
-  {{- if $s.spread }}
-  - topologyKey: kubernetes.io/hostname
-    maxSkew: 1
-    whenUnsatisfiable: ScheduleAnyway
-    matchLabelKeys: [pod-template-hash]
-    labelSelector:
-      matchLabels:
-        {{- .w.selector | nindent 8 }}
-  {{- end }}
-  {{- range $s.topologySpreadConstraints }}
-  - {{- toYaml . | nindent 4 }}
-    {{- if not (hasKey . "labelSelector") }}
-    labelSelector:
-      matchLabels:
-        {{- $.w.selector | nindent 8 }}
+{{- with $selector }}
+  nodeSelector: {{ toJson . }}
+{{- end }}
+{{- with $affinity }}
+  affinity: {{ toJson . }}
+{{- end }}
+{{- if or $a.resource $s.tolerations }}
+  tolerations:
+    {{- with $a.resource }}
+    - {key: {{ . }}, operator: Exists, effect: NoSchedule}
     {{- end }}
-  {{- end }}
+    {{- range $s.tolerations }}
+    - {{ toJson . }}
+    {{- end }}
+{{- end }}
+{{- if or $s.spread $s.topologySpreadConstraints }}
+{{- $labels := .w.selector | replace "\n" ", " }}
+  topologySpreadConstraints:
+    {{- if $s.spread }}
+    - topologyKey: kubernetes.io/hostname
+      maxSkew: 1
+      whenUnsatisfiable: ScheduleAnyway
+      matchLabelKeys: [pod-template-hash]
+      labelSelector: {matchLabels: {{ "{" }}{{ $labels }}}}
+    {{- end }}
+    {{- range $s.topologySpreadConstraints }}
+    - {{ hasKey . "labelSelector" | ternary . (set (deepCopy .) "labelSelector" (dict "matchLabels" ($.w.selector | fromYaml))) | toJson }}
+    {{- end }}
 {{- end }}
 {{- end -}}
 

@@ -9,28 +9,33 @@ dropped (absent means unset), the rest is derived here. Templates read this and 
 {{- $r := dict "models" list "workloads" list "errors" list "seen" dict "engines" dict -}}
 {{- $_ := set . "resolved" $r -}}
 {{- include "vllm-stack.resolveSecrets" . -}}
+{{- $selectorStart := print (include "vllm-stack.selector" .) "\nvllm-stack.io/model: " -}}
+{{- $moreLabels := print "\n" (include "vllm-stack.moreLabels" .) -}}
 {{- $defaults := deepCopy (.Values.defaults | default dict) -}}
 {{- include "vllm-stack.prune" $defaults -}}
+{{- include "vllm-stack.complete" $defaults -}}
 {{- range $key, $model := .Values.models -}}
 {{- if kindIs "map" $model -}}
 {{- $body := mergeOverwrite (deepCopy $defaults) (omit $model "variants") -}}
-{{- if contains ":null" (toJson $model) }}{{ include "vllm-stack.prune" $body }}{{ end -}}
+{{- if contains ":null" (toJson $model) }}{{ include "vllm-stack.prune" $body }}{{ include "vllm-stack.complete" $body }}{{ end -}}
 {{- if ne (toString $body.enabled) "false" -}}
 {{- $full := print $root.Release.Name "-" $key -}}
 {{- $name := include "vllm-stack.name" (dict "full" $full "limit" 63) -}}
-{{- $selector := include "vllm-stack.modelSelector" (dict "root" $root "model" $key) -}}
-{{- $m := dict "key" $key "name" $name "selector" $selector "body" $body "workloads" list -}}
-{{- $_ := set $m "servedNames" ($body.servedNames | default (list $key)) -}}
+{{- $selector := print $selectorStart (quote $key) -}}
+{{- $m := dict "key" $key "name" $name "selector" $selector "labels" (print $selector $moreLabels) "body" $body
+      "servedNames" ($body.servedNames | default (list $key)) "workloads" list -}}
 {{- $variants := $model.variants | default dict -}}
 {{- range $variant := prepend (without (keys $variants | sortAlpha) "main") "main" -}}
 {{- $own := get $variants $variant | default dict -}}
 {{- $merged := $body -}}
-{{- if $own }}{{ $merged = mergeOverwrite (deepCopy $body) $own }}{{ end -}}
-{{- if contains ":null" (toJson $own) }}{{ include "vllm-stack.prune" $merged }}{{ end -}}
+{{- if $own -}}
+{{- $merged = mergeOverwrite (deepCopy $body) $own -}}
+{{- include "vllm-stack.prune" $merged }}{{ include "vllm-stack.complete" $merged -}}
+{{- end -}}
 {{- if ne (toString $merged.enabled) "false" -}}
-{{- $w := dict "model" $key "variant" $variant "name" $name "path" (print "models." $key) "body" $merged "own" $own -}}
-{{- $_ := set $w "servedNames" $m.servedNames -}}
-{{- $_ := set $w "selector" (print $selector "\nvllm-stack.io/variant: " (quote $variant)) -}}
+{{- $labels := print $selector "\nvllm-stack.io/variant: " (quote $variant) -}}
+{{- $w := dict "model" $key "variant" $variant "name" $name "path" (print "models." $key) "body" $merged "own" $own
+      "selector" $labels "labels" (print $labels $moreLabels) "servedNames" $m.servedNames -}}
 {{- if ne $variant "main" -}}
 {{- $_ := set $w "path" (print "models." $key ".variants." $variant) -}}
 {{- $_ := set $w "name" (include "vllm-stack.name" (dict "full" (print $full "-" $variant) "limit" 63)) -}}
@@ -45,6 +50,13 @@ dropped (absent means unset), the rest is derived here. Templates read this and 
 {{- end -}}
 {{- end -}}
 {{- include "vllm-stack.validate" . -}}
+{{- end -}}
+{{- end -}}
+
+{{/* A null may have removed a whole part of a body; templates may still look into it. */}}
+{{- define "vllm-stack.complete" -}}
+{{- range $part := list "image" "source" "args" "env" "accelerator" "parallelism" "resources" "sharedMemory" "cache" "startup" "shutdown" "rollout" "disruption" "scheduling" "service" -}}
+{{- if not (kindIs "map" (index $ $part)) }}{{ $_ := set $ $part dict }}{{ end -}}
 {{- end -}}
 {{- end -}}
 

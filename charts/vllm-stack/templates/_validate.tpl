@@ -16,15 +16,14 @@ Rules between values, which a schema cannot state. Every broken one is collected
 {{/* {root, w} */}}
 {{- define "vllm-stack.validateWorkload" -}}
 {{- $w := .w }}{{ $body := $w.body }}{{ $p := $body.parallelism }}{{ $uri := $body.source.uri | default "" -}}
-{{- if not (regexMatch "^(hf://[^/ ]+/[^/ ]+|pvc://[a-z0-9][-.a-z0-9]*(/[^ ]*)?|/[^ ]+)$" $uri) -}}
+{{- $known := or (hasPrefix "hf://" $uri) (hasPrefix "pvc://" $uri) (hasPrefix "/" $uri) -}}
+{{- if or (not $known) (has $uri (list "hf://" "pvc://" "/")) (contains " " $uri) (and (hasPrefix "hf://" $uri) (ne (len (splitList "/" $uri)) 4)) -}}
 {{- include "vllm-stack.error" (list . "source.uri" (print (ternary "is missing" (printf "%q is no model source" $uri) (eq $uri "")) "; set hf://org/name, pvc://claim/path or an absolute path in the image")) -}}
 {{- else if and $body.source.revision (not (hasPrefix "hf://" $uri)) -}}
 {{- include "vllm-stack.error" (list . "source.revision" "only a hf:// source has revisions; remove it") -}}
 {{- end -}}
-{{- range $key := list "source" "servedNames" "service" "variants" -}}
-{{- if hasKey $w.own $key -}}
+{{- range $key, $_ := pick $w.own "source" "servedNames" "service" "variants" -}}
 {{- include "vllm-stack.error" (list $ $key (print "variants share it, they are workloads of one model; set models." $w.model "." $key)) -}}
-{{- end -}}
 {{- end -}}
 {{- if gt (int $p.nodes) 1 -}}
 {{- include "vllm-stack.error" (list . "parallelism.nodes" (printf "%d nodes need a LeaderWorkerSet, which this version does not render; set 1" (int $p.nodes))) -}}
@@ -48,28 +47,35 @@ Rules between values, which a schema cannot state. Every broken one is collected
 {{- if and (eq $body.cache.type "claim") (not $body.cache.size) -}}
 {{- include "vllm-stack.error" (list . "cache.size" "a claim needs a size; set the size of the weights and a fifth more, for example 40Gi") -}}
 {{- end -}}
-{{- range $label := keys ($body.podLabels | default dict) | sortAlpha -}}
+{{- range $label, $_ := $body.podLabels -}}
 {{- if contains (print "\n" $label ":") (print "\n" $w.selector) -}}
 {{- include "vllm-stack.error" (list $ (print "podLabels." $label) "is a label of the selector; remove it") -}}
 {{- end -}}
 {{- end -}}
-{{- range $name := list "HF_TOKEN" "HUGGING_FACE_HUB_TOKEN" "VLLM_API_KEY" -}}
-{{- if not (kindIs "map" (get $body.env $name | default dict)) -}}
+{{- range $name, $value := pick $body.env "HF_TOKEN" "HUGGING_FACE_HUB_TOKEN" "VLLM_API_KEY" -}}
+{{- if not (or (kindIs "map" $value) (kindIs "invalid" $value)) -}}
 {{- include "vllm-stack.error" (list $ (print "env." $name) "a secret is never written into a pod; set secrets, or valueFrom") -}}
 {{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* [name, path] -> what is wrong with the name of a model or variant, if anything */}}
+{{- define "vllm-stack.nameError" -}}
+{{- if not (regexMatch "^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$" (first .)) -}}
+{{- last . }}: the name is no DNS-1035 label (a-z, 0-9 and -, beginning with a letter, at most 63); rename it, and set servedNames to what clients ask for
 {{- end -}}
 {{- end -}}
 
 {{/* root: what concerns several models, then the report */}}
 {{- define "vllm-stack.validate" -}}
 {{- $r := .resolved }}{{ $names := dict }}{{ $claims := dict }}{{ $sharers := dict }}{{ $errors := list -}}
+{{- $keys := keys .Values.models }}{{ $variants := list -}}
 {{- range $key, $model := .Values.models -}}
-{{- range $name := prepend (keys ((kindIs "map" $model | ternary $model dict).variants | default dict) | sortAlpha) $key -}}
-{{- if not (regexMatch "^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$" $name) -}}
-{{- $path := eq $name $key | ternary (print "models." $key) (print "models." $key ".variants." $name) -}}
-{{- $errors = append $errors (print $path ": the name is no DNS-1035 label (a-z, 0-9 and -, beginning with a letter, at most 63); rename it, and set servedNames to what clients ask for") -}}
+{{- if $model }}{{ range $variant, $_ := $model.variants }}{{ $keys = append $keys $variant }}{{ $variants = append $variants (list $key $variant) }}{{ end }}{{ end -}}
 {{- end -}}
-{{- end -}}
+{{- if not (regexMatch "^([a-z]([-a-z0-9]{0,61}[a-z0-9])?\n)*$" (print (join "\n" $keys) "\n")) -}}
+{{- range $key, $_ := .Values.models }}{{ $errors = append $errors (include "vllm-stack.nameError" (list $key (print "models." $key))) }}{{ end -}}
+{{- range $variants }}{{ $errors = append $errors (include "vllm-stack.nameError" (list (last .) (join ".variants." . | print "models."))) }}{{ end -}}
 {{- end -}}
 {{- range $w := $r.workloads -}}
 {{- if hasKey $names $w.name -}}
@@ -96,7 +102,7 @@ Rules between values, which a schema cannot state. Every broken one is collected
 {{- end -}}
 {{- end -}}
 {{- if eq .Values.routing.kind "gateway" }}{{ $errors = concat $errors (include "vllm-stack.routeErrors" . | fromJsonArray) }}{{ end -}}
-{{- $errors = concat $r.errors $errors -}}
+{{- $errors = concat $r.errors $errors | compact -}}
 {{- if $errors -}}
 {{- fail (printf "\n\nvllm-stack cannot render these values:\n  %s\n" (join "\n  " $errors)) -}}
 {{- end -}}
