@@ -30,12 +30,17 @@ shm_broadcast.py, multiproc_executor.py), and 1 GiB for NCCL. One GPU runs witho
 {{- if or (gt $ranks 1) (not $body.accelerator.resource) }}{{ $rings = mul $engines (add 184 (mul 240 $ranks)) }}{{ end -}}
 {{- if or $rings (gt $engines 1) }}{{ $shm = print (div (add 2047 $rings) 1024) "Gi" }}{{ end -}}
 {{- end -}}
-{{- $_ := set $w "shm" (ternary "" (toString $shm) (has (toString $shm) (list "" "0" "<nil>"))) -}}
+{{- $_ := set $w "shm" (ternary "" (include "vllm-stack.scalar" $shm) (has (toString $shm) (list "" "0" "<nil>"))) -}}
 
 {{- $_ := set $w "replicas" (int (ternary $body.replicas 1 (hasKey $body "replicas"))) -}}
 {{- $grace := add 30 (int $body.shutdown.preStopSeconds) (int $body.shutdown.drainSeconds) -}}
 {{- $_ := set $w "graceSeconds" $grace -}}
-{{- $_ := set $w "budgetSeconds" (int $body.startup.budgetSeconds) -}}
+{{- $budget := int $body.startup.budgetSeconds -}}
+{{- $_ := set $w "budgetSeconds" $budget -}}
+{{/* How long a rollout may take: each wave of pods stops, then starts. */}}
+{{- $wave := 1 }}{{ range pick $body.rollout "maxSurge" "maxUnavailable" }}{{ if not (kindIs "string" .) }}{{ $wave = max $wave . }}{{ end }}{{ end -}}
+{{- $waves := div (add $w.replicas $wave -1) $wave | max 1 -}}
+{{- $_ := set $r "timeoutSeconds" (max ($r.timeoutSeconds | default 0) (mul $waves (add (ternary $budget 900 (gt $budget 0)) $grace))) -}}
 
 {{- $claim := "" -}}
 {{- if eq $body.cache.type "claim" -}}
