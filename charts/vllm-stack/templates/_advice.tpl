@@ -20,10 +20,11 @@
 {{- with $single }}
 - One replica only: {{ join ", " . }}. A rollout or a node drain stops the model until its pod is loaded again; set replicas: 2 to serve without a gap.
 {{- end }}
-{{- if or .Values.secrets.huggingFace.existingSecret .Values.secrets.apiKey.existingSecret }}
-- A changed Secret that exists outside the release does not restart pods; set defaults.rollout.restartedAt to a new text.
+{{- $existing := list }}{{ range .Values.secrets }}{{ $existing = append $existing .existingSecret }}{{ end }}
+{{- with compact $existing }}
+- A changed Secret that exists outside the release does not restart pods ({{ join ", " . }}); set defaults.rollout.restartedAt to a new text.
 {{- end }}
-{{- if and (eq .Values.routing.kind "none") (not .Values.secrets.apiKey.existingSecret) (not .Values.secrets.apiKey.value) }}
+{{- if and (ne (.Values.routing).kind "gateway") (not .resolved.secretEnv.VLLM_API_KEY) }}
 - Every pod of the cluster may call the models; set secrets.apiKey to ask for a key, and routing to let requests in from outside.
 {{- end }}
 {{- end -}}

@@ -36,7 +36,7 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- end -}}
 
 {{- define "vllm-stack.serviceAccountName" -}}
-{{- $account := .Values.serviceAccount -}}
+{{- $account := .Values.serviceAccount | default dict -}}
 {{- if $account.name }}{{ $account.name }}
 {{- else if $account.create }}{{ include "vllm-stack.name" (dict "full" (print .Release.Name "-engine") "limit" 63) }}
 {{- else }}default{{ end -}}
@@ -44,7 +44,7 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 
 {{/* {root, kind} -> the Secret that holds secrets.<kind>, existing or made by the chart; empty without one */}}
 {{- define "vllm-stack.secretName" -}}
-{{- $secret := index .root.Values.secrets .kind -}}
+{{- $secret := index (.root.Values.secrets | default dict) .kind | default dict -}}
 {{- if $secret.existingSecret }}{{ $secret.existingSecret }}
 {{- else if or $secret.token $secret.value -}}
 {{- include "vllm-stack.name" (dict "full" (print .root.Release.Name "-" (kebabcase .kind)) "limit" 63) -}}

@@ -7,10 +7,7 @@ metadata:
     {{- range $name, $value := $body.podLabels }}
     {{ $name }}: {{ quote $value }}
     {{- end }}
-  {{- with include "vllm-stack.podAnnotations" . }}
-  annotations:
-    {{- . | nindent 4 }}
-  {{- end }}
+  {{- include "vllm-stack.podAnnotations" . }}
 spec:
   serviceAccountName: {{ $r.serviceAccount }}
   automountServiceAccountToken: false

@@ -2,17 +2,22 @@
 
 {{/* What rolls the pods beside their own spec: configuration, chart-made Secrets, and the wish to restart. */}}
 {{- define "vllm-stack.podAnnotations" -}}
-{{- with .w.body.podAnnotations }}{{ toYaml . }}
-{{ end }}
-{{- with .w.chatTemplate -}}
-checksum/config: {{ sha256sum . }}
-{{ end }}
-{{- with .root.resolved.secretChecksum -}}
-checksum/secrets: {{ . }}
-{{ end }}
-{{- with .w.body.rollout.restartedAt -}}
-vllm-stack.io/restarted-at: {{ quote . }}
-{{ end }}
+{{- $restartedAt := .w.body.rollout.restartedAt -}}
+{{- if or .w.chatTemplate .root.resolved.secretChecksum $restartedAt .w.body.podAnnotations }}
+  annotations:
+    {{- range $name, $value := .w.body.podAnnotations }}
+    {{ $name }}: {{ quote $value }}
+    {{- end }}
+    {{- with .w.chatTemplate }}
+    checksum/config: {{ sha256sum . }}
+    {{- end }}
+    {{- with .root.resolved.secretChecksum }}
+    checksum/secrets: {{ . }}
+    {{- end }}
+    {{- with $restartedAt }}
+    vllm-stack.io/restarted-at: {{ quote . }}
+    {{- end }}
+{{- end }}
 {{- end -}}
 
 {{/* The root file system is read-only and the user has no home: everything the engine writes goes to the cache. */}}

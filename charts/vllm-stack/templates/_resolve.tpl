@@ -82,7 +82,9 @@ dropped (absent means unset), the rest is derived here. Templates read this and 
 {{- end -}}
 {{- end -}}
 {{- $_ := set .resolved "secretEnv" $env -}}
-{{- $literals := print .Values.secrets.huggingFace.token .Values.secrets.apiKey.value -}}
+{{- $literals := list -}}
+{{- range .Values.secrets }}{{ $literals = concat $literals (list .token .value) }}{{ end -}}
+{{- $literals = compact $literals | join "\n" -}}
 {{- $_ := set .resolved "secretChecksum" (ternary (sha256sum $literals) "" (ne $literals "")) -}}
 {{- $_ := set .resolved "serviceAccount" (include "vllm-stack.serviceAccountName" .) -}}
 {{- end -}}

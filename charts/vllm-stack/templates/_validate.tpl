@@ -97,11 +97,11 @@ Rules between values, which a schema cannot state. Every broken one is collected
 {{- end -}}
 {{- $_ := set $r "claims" $claims -}}
 {{- range $kind, $secret := .Values.secrets -}}
-{{- if and $secret.existingSecret (or $secret.token $secret.value) -}}
+{{- if and $secret $secret.existingSecret (or $secret.token $secret.value) -}}
 {{- $errors = append $errors (printf "secrets.%s: existingSecret and %s exclude each other; remove the literal" $kind (ternary "token" "value" (hasKey $secret "token"))) -}}
 {{- end -}}
 {{- end -}}
-{{- if eq .Values.routing.kind "gateway" }}{{ $errors = concat $errors (include "vllm-stack.routeErrors" . | fromJsonArray) }}{{ end -}}
+{{- if eq (.Values.routing).kind "gateway" }}{{ $errors = concat $errors (include "vllm-stack.routeErrors" . | fromJsonArray) }}{{ end -}}
 {{- $errors = concat $r.errors $errors | compact -}}
 {{- if $errors -}}
 {{- fail (printf "\n\nvllm-stack cannot render these values:\n  %s\n" (join "\n  " $errors)) -}}

@@ -2,7 +2,7 @@
 {{- define "vllm-stack.routeErrors" -}}
 {{- $errors := list }}{{ $models := dict -}}
 {{- range $m := .resolved.models }}{{ $_ := set $models $m.key $m }}{{ end -}}
-{{- if not .Values.routing.gateway.parentRefs -}}
+{{- if not (.Values.routing.gateway).parentRefs -}}
 {{- $errors = append $errors "routing.gateway.parentRefs: kind gateway needs a Gateway; set [{name: …, namespace: …}]" -}}
 {{- end -}}
 {{- range $name, $route := .Values.routing.routes -}}
