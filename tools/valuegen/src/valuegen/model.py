@@ -105,9 +105,10 @@ def _read_json(path: Path) -> dict[str, Any]:
     return document
 
 
-# Shapes of the Llama 3 family (and Mistral Large 2): hidden, intermediate, layers, heads. A size in
+# Shapes of the Llama 3 family, and like it: hidden, intermediate, layers, heads. A size in
 # between keeps the width of the nearest one and gets more or fewer layers.
 LLAMA_SHAPES = (
+    (1024, 4096, 16, 16),
     (2048, 8192, 16, 32),
     (3072, 8192, 28, 24),
     (4096, 14336, 32, 32),
@@ -117,12 +118,12 @@ LLAMA_SHAPES = (
     (16384, 53248, 126, 128),
 )
 LLAMA_VOCAB, LLAMA_KV_HEADS, LLAMA_CONTEXT = 128256, 8, 131072
-SMALLEST, LARGEST = 0.1e9, 2000e9  # parameters
+SMALLEST, LARGEST = 0.3e9, 2000e9  # parameters
 
 
 def _from_size(name: str, parameters: float) -> Model:
     if not SMALLEST <= parameters <= LARGEST:
-        raise ModelError(f"{name}: no size of a language model", "give a size from 100M to 2000B")
+        raise ModelError(f"{name}: no size of a language model", "give a size from 300M to 2000B")
 
     def per_layer(shape: tuple[int, int, int, int]) -> int:
         hidden, intermediate, _, heads = shape
