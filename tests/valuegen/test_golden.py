@@ -7,13 +7,16 @@ import json
 from collections import Counter
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from valuegen import kvcache, parallel, weights
 from valuegen.config import ModelConfig
 from valuegen.engine import EngineSettings, ResolvedSettings, resolve
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 GIB = 1024**3
 AVAILABLE = tuple(gib * GIB for gib in (5, 20, 60))
@@ -27,7 +30,7 @@ USUAL_LENGTH = 8192
 
 
 @pytest.mark.parametrize("path", MODELS, ids=lambda path: path.stem)
-def test_figures_equal_those_of_vllm(path: Path, record_property: pytest.RecordProperty) -> None:
+def test_figures_equal_those_of_vllm(path: Path, record_property: Callable[[str, object], None]) -> None:
     golden = json.loads(path.read_text())
     config = ModelConfig.from_dict(
         golden["config"], name=path.stem, hf_quant_config=golden["hf_quant_config"]

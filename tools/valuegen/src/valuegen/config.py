@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from valuegen import architectures, quantization
+from valuegen import architectures, quantization_readers
 from valuegen.architectures.base import text_keys
 from valuegen.errors import ModelError
 from valuegen.keys import Keys
@@ -81,7 +81,7 @@ class ModelConfig:
             tie_word_embeddings=described.tie_word_embeddings,
             dtype=_dtype(keys),
             supports_float16=described.supports_float16,
-            quantization=quantization.read(keys, modelopt),
+            quantization=quantization_readers.read(keys, modelopt),
             modules=described.modules,
             kv_layers=described.kv_layers,
         )
@@ -99,7 +99,7 @@ def _root(raw: object, name: str, file: str = "config.json") -> Keys:
 def _architecture(keys: Keys, name: str) -> str:
     known = ", ".join(architectures.FAMILIES)
     if not keys.has("architectures"):
-        kind = keys.text("model_type", "") or keys.text("_class_name", "")
+        kind = keys.text("_class_name", "") or keys.text("model_type", "")
         hint = f" (it describes {kind!r})" if kind else ""
         raise ModelError(
             f"{name}: config.json key architectures is missing{hint}; a language model names its class there",
