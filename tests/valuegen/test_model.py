@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,6 +12,9 @@ from valuegen import Model, ModelError
 from valuegen.catalog.models import find_model
 from valuegen.model import MAX_CONFIG_BYTES
 from valuegen.weights import parameter_count
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def config_of(name: str) -> dict[str, Any]:
