@@ -59,6 +59,9 @@ shm_broadcast.py, multiproc_executor.py), and 1 GiB for NCCL. One GPU runs witho
 {{- $_ := set $w "chatTemplate" (ternary $template "" (not (not $inline))) -}}
 {{- if $inline }}{{ $template = "/etc/vllm-stack/chat-template.jinja" }}{{ end -}}
 {{- $_ := set $w "chatTemplatePath" $template -}}
+{{- $envKey := print $w.budgetSeconds $body.cache.mountPath (ternary "" (toJson $body.env) (empty $body.env)) -}}
+{{- if not (hasKey $r.envs $envKey) }}{{ $_ := set $r.envs $envKey (include "vllm-stack.env" .) }}{{ end -}}
+{{- $_ := set $w "env" (get $r.envs $envKey) -}}
 {{- include "vllm-stack.args" . -}}
 {{- include "vllm-stack.validateWorkload" . -}}
 {{- end -}}

@@ -44,7 +44,7 @@ spec:
         - {{ quote . }}
         {{- end }}
       env:
-        {{- include "vllm-stack.env" . }}
+        {{- $w.env }}
       ports:
         - {name: http, containerPort: {{ $w.engine.port }}}
       {{- include "vllm-stack.resources" . }}

@@ -83,14 +83,13 @@
     {{- end }}
 {{- end }}
 {{- if or $s.spread $s.topologySpreadConstraints }}
-{{- $labels := .w.selector | replace "\n" ", " }}
   topologySpreadConstraints:
     {{- if $s.spread }}
     - topologyKey: kubernetes.io/hostname
       maxSkew: 1
       whenUnsatisfiable: ScheduleAnyway
       matchLabelKeys: [pod-template-hash]
-      labelSelector: {matchLabels: {{ "{" }}{{ $labels }}}}
+      labelSelector: {matchLabels: {app.kubernetes.io/instance: {{ quote .root.Release.Name }}, vllm-stack.io/model: {{ quote .w.model }}, vllm-stack.io/variant: {{ quote .w.variant }}}}
     {{- end }}
     {{- range $s.topologySpreadConstraints }}
     - {{ hasKey . "labelSelector" | ternary . (set (deepCopy .) "labelSelector" (dict "matchLabels" ($.w.selector | fromYaml))) | toJson }}

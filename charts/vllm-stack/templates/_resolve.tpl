@@ -6,7 +6,7 @@ dropped (absent means unset), the rest is derived here. Templates read this and 
 {{- define "vllm-stack.resolve" -}}
 {{- if not (hasKey . "resolved") -}}
 {{- $root := . -}}
-{{- $r := dict "models" list "workloads" list "errors" list "seen" dict "engines" dict -}}
+{{- $r := dict "models" list "workloads" list "errors" list "seen" dict "engines" dict "envs" dict -}}
 {{- $_ := set . "resolved" $r -}}
 {{- include "vllm-stack.resolveSecrets" . -}}
 {{- $selectorStart := print (include "vllm-stack.selector" .) "\nvllm-stack.io/model: " -}}
@@ -16,7 +16,8 @@ dropped (absent means unset), the rest is derived here. Templates read this and 
 {{- include "vllm-stack.complete" $defaults -}}
 {{- range $key, $model := .Values.models -}}
 {{- if kindIs "map" $model -}}
-{{- $body := mergeOverwrite (deepCopy $defaults) (omit $model "variants") -}}
+{{- $body := omit $defaults "variants" -}}
+{{- include "vllm-stack.overlay" (dict "body" $body "over" (omit $model "variants")) -}}
 {{- if contains ":null" (toJson $model) }}{{ include "vllm-stack.prune" $body }}{{ include "vllm-stack.complete" $body }}{{ end -}}
 {{- if ne (toString $body.enabled) "false" -}}
 {{- $full := print $root.Release.Name "-" $key -}}
@@ -29,7 +30,8 @@ dropped (absent means unset), the rest is derived here. Templates read this and 
 {{- $own := get $variants $variant | default dict -}}
 {{- $merged := $body -}}
 {{- if $own -}}
-{{- $merged = mergeOverwrite (deepCopy $body) $own -}}
+{{- $merged = omit $body "variants" -}}
+{{- include "vllm-stack.overlay" (dict "body" $merged "over" $own) -}}
 {{- include "vllm-stack.prune" $merged }}{{ include "vllm-stack.complete" $merged -}}
 {{- end -}}
 {{- if ne (toString $merged.enabled) "false" -}}
@@ -50,6 +52,17 @@ dropped (absent means unset), the rest is derived here. Templates read this and 
 {{- end -}}
 {{- end -}}
 {{- include "vllm-stack.validate" . -}}
+{{- end -}}
+{{- end -}}
+
+{{/* {body, over} -> body with over merged into it. Parts that over leaves alone stay shared with the defaults,
+which is why nothing may write into a part of a resolved body: copying all of them is a third of a render. */}}
+{{- define "vllm-stack.overlay" -}}
+{{- $body := .body -}}
+{{- range $key, $value := .over -}}
+{{- $base := index $body $key -}}
+{{- if and $base (kindIs "map" $value) (kindIs "map" $base) }}{{ $value = mergeOverwrite (deepCopy $base) $value }}{{ end -}}
+{{- $_ := set $body $key $value -}}
 {{- end -}}
 {{- end -}}
 

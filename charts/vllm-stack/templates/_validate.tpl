@@ -44,6 +44,12 @@ Rules between values, which a schema cannot state. Every broken one is collected
 {{- if and (eq $body.cache.type "existingClaim") (not $body.cache.claimName) -}}
 {{- include "vllm-stack.error" (list . "cache.claimName" "type existingClaim needs the name of a claim; set it, or type: claim to have one made") -}}
 {{- end -}}
+{{- if and $body.cache.claimName (not $w.claim) -}}
+{{- include "vllm-stack.error" (list . "cache.claimName" (print "type " $body.cache.type " mounts no claim; set type: existingClaim, or remove the name")) -}}
+{{- end -}}
+{{- if has (trimSuffix "/" ($body.cache.mountPath | default "/cache")) (list "" "/tmp" "/dev/shm" "/models" "/etc/vllm-stack") -}}
+{{- include "vllm-stack.error" (list . "cache.mountPath" (print $body.cache.mountPath " is taken; set a folder of its own, for example /cache")) -}}
+{{- end -}}
 {{- if and (eq $body.cache.type "claim") (not $body.cache.size) -}}
 {{- include "vllm-stack.error" (list . "cache.size" "a claim needs a size; set the size of the weights and a fifth more, for example 40Gi") -}}
 {{- end -}}
@@ -69,12 +75,15 @@ Rules between values, which a schema cannot state. Every broken one is collected
 {{/* root: what concerns several models, then the report */}}
 {{- define "vllm-stack.validate" -}}
 {{- $r := .resolved }}{{ $names := dict }}{{ $claims := dict }}{{ $sharers := dict }}{{ $errors := list -}}
-{{- $keys := keys .Values.models }}{{ $variants := list -}}
-{{- range $key, $model := .Values.models -}}
+{{- $models := .Values.models | default dict }}{{ $keys := keys $models }}{{ $variants := list -}}
+{{- if (.Values.defaults).variants -}}
+{{- $errors = append $errors "defaults.variants: variants belong to one model; set models.<name>.variants" -}}
+{{- end -}}
+{{- range $key, $model := $models -}}
 {{- if $model }}{{ range $variant, $_ := $model.variants }}{{ $keys = append $keys $variant }}{{ $variants = append $variants (list $key $variant) }}{{ end }}{{ end -}}
 {{- end -}}
 {{- if not (regexMatch "^([a-z]([-a-z0-9]{0,61}[a-z0-9])?\n)*$" (print (join "\n" $keys) "\n")) -}}
-{{- range $key, $_ := .Values.models }}{{ $errors = append $errors (include "vllm-stack.nameError" (list $key (print "models." $key))) }}{{ end -}}
+{{- range $key, $_ := $models }}{{ $errors = append $errors (include "vllm-stack.nameError" (list $key (print "models." $key))) }}{{ end -}}
 {{- range $variants }}{{ $errors = append $errors (include "vllm-stack.nameError" (list (last .) (join ".variants." . | print "models."))) }}{{ end -}}
 {{- end -}}
 {{- range $w := $r.workloads -}}
