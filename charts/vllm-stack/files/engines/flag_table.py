@@ -45,7 +45,9 @@ def main(path: str) -> None:
     print("flags:")
     for name, meaning in KINDS.items():
         print(f"  # {meaning}.\n  {name}: >")
-        print(textwrap.indent(textwrap.fill(" ".join(sorted(table[name])), 110, break_on_hyphens=False), "    "))
+        print(
+            textwrap.indent(textwrap.fill(" ".join(sorted(table[name])), 110, break_on_hyphens=False), "    ")
+        )
 
 
 if __name__ == "__main__":
