@@ -1,0 +1,39 @@
+"""What charttest raises.
+
+CharttestError        exit code 2: the run itself did not work
+├── PartError         a component, or the Go toolchain, cannot be found or built
+├── ClusterError      the local control plane cannot be started or reached
+├── RenderError       a chart cannot be rendered
+└── FindingError      exit code 1: the run worked and found something wrong in a chart
+"""
+
+from __future__ import annotations
+
+
+class CharttestError(Exception):
+    """Base of all; `message` says which rule which input broke, `fix` what to do next."""
+
+    exit_code = 2
+
+    def __init__(self, message: str, fix: str) -> None:
+        super().__init__(f"{message}; {fix}")
+        self.message = message
+        self.fix = fix
+
+
+class PartError(CharttestError):
+    """A component, or the Go toolchain, cannot be found or built."""
+
+
+class ClusterError(CharttestError):
+    """The local control plane cannot be started or reached."""
+
+
+class RenderError(CharttestError):
+    """A chart cannot be rendered."""
+
+
+class FindingError(CharttestError):
+    """The run worked and found something wrong in a chart."""
+
+    exit_code = 1

@@ -1,0 +1,105 @@
+"""Which components there are, and which module each one is built from.
+
+The versions of all modules below them are pinned by `<family>/go.mod` and `go.sum`;
+families are apart because their dependency graphs conflict.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from charttest.errors import PartError
+
+FOLDER = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Part:
+    """One component; `seconds` is its build on two cores with an empty build cache."""
+
+    name: str
+    binary: str
+    version: str
+    family: str
+    package: str
+    seconds: int
+    ldflags: str = ""
+    version_command: tuple[str, ...] = ("--version",)
+    oldest_on_path: str | None = None
+    """A binary on PATH fits from this version on within its major version; None: only the pinned one."""
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the go.mod that pins it."""
+        return FOLDER / self.family
+
+    @property
+    def file_name(self) -> str:
+        """Its name in the cache."""
+        return f"{self.binary}-{self.version}"
+
+
+# Without these the server reports v0.0.0-master and charts with a `kubeVersion` refuse to install.
+_KUBERNETES_VERSION = " ".join(
+    f"-X k8s.io/component-base/version.{key}" for key in ("gitVersion=v1.36.3", "gitMajor=1", "gitMinor=36")
+)
+
+
+def _kubernetes(binary: str, seconds: int, version_command: tuple[str, ...] = ("--version",)) -> Part:
+    package = f"k8s.io/kubernetes/cmd/{binary}"
+    return Part(
+        binary, binary, "1.36.3", "kubernetes", package, seconds, _KUBERNETES_VERSION, version_command
+    )
+
+
+def _helm(major: int, version: str, seconds: int, oldest: str) -> Part:
+    module = f"helm.sh/helm/v{major}"
+    ldflags = f"-X {module}/internal/version.version=v{version}"
+    return Part(
+        name=f"helm-{major}",
+        binary="helm",
+        version=version,
+        family=f"helm{major}",
+        package=f"{module}/cmd/helm",
+        seconds=seconds,
+        ldflags=ldflags,
+        version_command=("version", "--short"),
+        oldest_on_path=oldest,
+    )
+
+
+PARTS = {
+    part.name: part
+    for part in (
+        _helm(4, "4.3.1", 73, oldest="4.0.0"),
+        _helm(3, "3.22.0", 36, oldest="3.18.0"),
+        Part("etcd", "etcd", "3.6.8", "etcd", "go.etcd.io/etcd/server/v3", 16),
+        _kubernetes("kube-apiserver", 167),
+        _kubernetes("kube-controller-manager", 58),
+        _kubernetes("kube-scheduler", 3),
+        _kubernetes("kubectl", 13, ("version", "--client")),
+        Part("kwok", "kwok", "0.8.0", "kwok", "sigs.k8s.io/kwok/cmd/kwok", 42),
+    )
+}
+
+MODULES = {"sigs.k8s.io/kwok": "kwok", "sigs.k8s.io/gateway-api": "crds"}
+"""Modules whose files (not binaries) are used, by the family that pins them."""
+
+
+def part(name: str) -> Part:
+    """Return the component of that name; PartError for a name that is not in the table."""
+    if name not in PARTS:
+        raise PartError(f"{name!r} is not a component of charttest", f"name one of {', '.join(PARTS)}")
+    return PARTS[name]
+
+
+def pinned_module(module: str) -> tuple[Path, str]:
+    """Return the folder of the go.mod that pins `module`, and the version in it; PartError if none does."""
+    if module in MODULES:
+        folder = FOLDER / MODULES[module]
+        text = (folder / "go.mod").read_text()
+        if found := re.search(rf"^\s*(?:require\s+)?{re.escape(module)}\s+(v\S+)", text, re.MULTILINE):
+            return folder, found[1]
+    raise PartError(f"{module!r} is not a pinned module of charttest", f"name one of {', '.join(MODULES)}")
