@@ -33,7 +33,9 @@ LABELS = {
 
 
 @pytest.mark.parametrize(("product", "smi_mib"), LABELS.items())
-def test_a_node_label_finds_its_gpu_with_less_memory_than_nvidia_smi_shows(product: str, smi_mib: int) -> None:
+def test_a_node_label_finds_its_gpu_with_less_memory_than_nvidia_smi_shows(
+    product: str, smi_mib: int
+) -> None:
     gpu = Gpu.find(product)
     assert product in gpu.products
     # The driver keeps between 0.4 and 0.9 GiB of it; up to 1.1 on the largest.
@@ -59,7 +61,9 @@ def test_a_gpu_is_found_by_name_alias_and_label_in_any_spelling(written: str, na
     assert Gpu.find(written).name == name
 
 
-@pytest.mark.parametrize(("written", "meant"), [("H10", "H100"), ("L40", "L40S"), ("A100-80G", "A100"), ("B20", "B200")])
+@pytest.mark.parametrize(
+    ("written", "meant"), [("H10", "H100"), ("L40", "L40S"), ("A100-80G", "A100"), ("B20", "B200")]
+)
 def test_an_unknown_gpu_is_refused_with_the_nearest_name(written: str, meant: str) -> None:
     with pytest.raises(GpuError, match=f"{written}: no such GPU.*did you mean [^?]*{meant}"):
         Gpu.find(written)
