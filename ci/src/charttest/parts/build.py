@@ -34,12 +34,12 @@ _REASONS = (
         r"GOPROXY=off|dial tcp|connection re|i/o timeout|no such host|TLS handshake|x509|unexpected EOF"
         r"|proxyconnect|: [45]\d\d |unknown revision|unrecognized import path|GOVCS",
         "cannot be had from the module source that GOPROXY names",
-        "check the network and `go env GOPROXY GOFLAGS`, or put the finished binary on PATH",
+        "check the network and what `go env GOPROXY GOMODCACHE` says",
     ),
 )
 _BROKEN = (
     "cannot be built",
-    "compare your Go with the one in the message, or put the finished binary on PATH",
+    "compare your Go with the one in the message, or put a finished one on PATH",
 )
 
 
