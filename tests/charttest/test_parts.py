@@ -27,7 +27,8 @@ import sys
 from charttest.parts.build import build
 from charttest.parts.registry import Part
 
-print(build(Part("tiny", "tiny", "0.1.0", sys.argv[1], ".", 1), lambda text: print(text, end="", file=sys.stderr, flush=True)))
+part = Part("tiny", "tiny", "0.1.0", sys.argv[1], ".", 1)
+print(build(part, lambda text: print(text, end="", file=sys.stderr, flush=True)))
 """
 CLI = "from charttest.cli import main; raise SystemExit(main())"
 
@@ -199,32 +200,31 @@ def program(path: Path, answer: str) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("name", "binary", "answer", "version"),
+    ("name", "answer", "version"),
     [
-        ("etcd", "etcd", "etcd Version: 3.6.8", "3.6.8"),
-        ("etcd", "etcd", "etcd Version: 3.4.30", None),
-        ("kubectl", "kubectl", "Client Version: v1.36.3", "1.36.3"),
-        ("kubectl", "kubectl", "Client Version: v1.36.4", None),
-        ("kwok", "kwok", "kwok version v0.8.0 go1.26.8 (linux/amd64)", "0.8.0"),
-        ("helm-4", "helm", "v4.0.0+g1a2b3c4", "4.0.0"),
-        ("helm-4", "helm", "v4.9.1", "4.9.1"),
-        ("helm-4", "helm", "v4.5.0-rc.1", None),
-        ("helm-4", "helm", "v3.20.0", None),
-        ("helm-3", "helm", "v3.18.0+g1a2b3c4", "3.18.0"),
-        ("helm-3", "helm", "v3.17.9", None),
-        ("helm-3", "helm", "v4.3.1", None),
-        ("helm-3", "helm", "no version", None),
+        ("etcd", "etcd Version: 3.6.8", "3.6.8"),
+        ("etcd", "etcd Version: 3.4.30", None),
+        ("kubectl", "Client Version: v1.36.3", "1.36.3"),
+        ("kubectl", "Client Version: v1.36.4", None),
+        ("kwok", "kwok version v0.8.0 go1.26.8 (linux/amd64)", "0.8.0"),
+        ("helm-4", "v4.0.0+g1a2b3c4", "4.0.0"),
+        ("helm-4", "v4.9.1", "4.9.1"),
+        ("helm-4", "v4.5.0-rc.1", None),
+        ("helm-4", "v3.20.0", None),
+        ("helm-3", "v3.18.0+g1a2b3c4", "3.18.0"),
+        ("helm-3", "v3.17.9", None),
+        ("helm-3", "v4.3.1", None),
+        ("helm-3", "no version", None),
     ],
 )
 def test_a_program_on_path_is_used_only_in_a_fitting_version(
     name: str,
-    binary: str,
     answer: str,
     version: str | None,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    path = program(tmp_path / binary, answer)
+    path = program(tmp_path / PARTS[name].binary, answer)
     monkeypatch.setenv("PATH", str(tmp_path))
     status = {each.name: each for each in listing()}[name]
     found = (status.source, status.version, status.path)
