@@ -18,6 +18,7 @@ from pathlib import Path
 import yaml
 
 from charttest import parts
+from charttest.cluster import LocalCluster
 
 ROOT = Path(__file__).resolve().parent.parent
 CHART = ROOT / "charts" / "vllm-stack"
@@ -64,7 +65,10 @@ def _rows(folder: Path) -> dict[str, dict[str, list[str]]]:
         helm = str(parts.find(name))
         rows[name] = {
             "helm version": [helm, "version"],
-            **{f"template, {n} models": [helm, "template", "r", str(CHART), "-f", str(f)] for n, f in values.items()},
+            **{
+                f"template, {n} models": [helm, "template", "r", str(CHART), "-f", str(f)]
+                for n, f in values.items()
+            },
         }
     valuegen = shutil.which("valuegen", path=str(Path(sys.executable).parent))
     if valuegen is None:
@@ -88,8 +92,6 @@ def _values_file(folder: Path, models: int) -> Path:
 
 def _cluster_up_seconds(runs: int) -> float:
     """Median seconds from nothing to a cluster whose nodes and default ServiceAccount are ready."""
-    from charttest.cluster import LocalCluster
-
     taken = []
     for _ in range(runs):
         start = time.perf_counter()

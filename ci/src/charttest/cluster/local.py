@@ -1,0 +1,343 @@
+"""The local cluster: brings the parts up in order, watches them, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import threading
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import yaml
+
+from charttest import parts
+from charttest.cluster import control_plane, pki, process, simulation, state
+from charttest.cluster.control_plane import Ports
+from charttest.cluster.nodepools import read_node_pools
+from charttest.errors import ClusterError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+    from types import FrameType, TracebackType
+
+
+BINARIES = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok", "kubectl")
+NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?")
+START_SECONDS = 60  # a part that needs longer is broken; a warm start takes under 10 s
+PORT_RANGE = range(20000, 30000)  # below the range that Linux takes outgoing connections from
+ATTEMPTS = 3  # a port can be taken between choosing and binding it
+
+
+@dataclass(frozen=True)
+class PartStatus:
+    """One process of a cluster, for people."""
+
+    name: str
+    pid: int
+    alive: bool
+    log: Path
+
+
+class LocalCluster:
+    """etcd, API server, controllers, scheduler and kwok on loopback, with simulated GPU nodes.
+
+        with LocalCluster() as cluster:
+            cluster.kubectl("get", "nodes")
+
+    As a context manager the cluster ends with the block, with this process (also when it is killed)
+    and on SIGTERM. `start()` with `detached=True` leaves it running; `LocalCluster.find` finds it again.
+    """
+
+    def __init__(
+        self,
+        name: str | None = None,
+        *,
+        node_pools: Path | None = None,
+        port: int | None = None,
+        detached: bool = False,
+    ) -> None:
+        self.name = f"session-{os.getpid()}-{random.randrange(16**4):04x}" if name is None else name  # noqa: S311
+        if not NAME.fullmatch(self.name):
+            raise ClusterError(
+                f"--name {self.name}: not a name for a cluster", "use up to 40 of a-z, 0-9 and '-'"
+            )
+        self.directory = state.clusters_directory() / self.name
+        self._pools_file = node_pools
+        self._port = port
+        self._detached = detached
+        self._state: state.State | None = None
+        self._previous_sigterm: Callable[[int, FrameType | None], object] | int | None = None
+
+    # Using it
+
+    @property
+    def kubeconfig(self) -> Path:
+        """The administrator's kubeconfig."""
+        return self.directory / "kubeconfig"
+
+    @property
+    def server(self) -> str:
+        """The API server's URL."""
+        return self._require_state().server
+
+    def kubectl(
+        self, *arguments: str, stdin: str | None = None, check: bool = True
+    ) -> subprocess.CompletedProcess[str]:
+        """Run kubectl on the cluster. With `check`, ClusterError with kubectl's own words if it fails."""
+        done = subprocess.run(
+            [str(self._kubectl), f"--kubeconfig={self.kubeconfig}", *arguments],
+            input=stdin,
+            stdin=subprocess.DEVNULL if stdin is None else None,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if check and done.returncode != 0:
+            self.check()
+            words = " ".join(arguments[:3])
+            raise ClusterError(f"kubectl {words}: {done.stderr.strip()}", "see the message of the API server")
+        return done
+
+    def status(self) -> list[PartStatus]:
+        """Every part and whether it runs."""
+        return [PartStatus(p.name, p.pid, p.alive, p.log) for p in self._require_state().processes]
+
+    def check(self) -> None:
+        """ClusterError with the tail of its log if a part has died."""
+        for part in self._require_state().processes:
+            if not part.alive:
+                raise ClusterError(
+                    f"cluster {self.name}: {part.name} has died; the end of its log:\n{part.log_tail()}",
+                    f"stop the cluster (`charttest cluster down --name {self.name}`) and start it again",
+                )
+
+    @cached_property
+    def _kubectl(self) -> Path:
+        return parts.find("kubectl")
+
+    # Start and stop
+
+    @classmethod
+    def find(cls, name: str) -> LocalCluster:
+        """The cluster of that name that another process has started; ClusterError if there is none."""
+        cluster = cls(name)
+        cluster._state = state.load(cluster.directory)
+        if cluster._state is None:
+            known = ", ".join(state.running_clusters()) or "none runs"
+            raise ClusterError(
+                f"--name {name}: no such cluster ({known})", f"start it: charttest cluster up --name {name}"
+            )
+        return cluster
+
+    def start(self) -> None:
+        """Bring the cluster up: on return the nodes, the CRDs and the default ServiceAccount are there."""
+        state.sweep()
+        pools = read_node_pools(self._pools_file)
+        if state.load(self.directory) is not None:
+            raise ClusterError(
+                f"--name {self.name}: this cluster is already up",
+                f"use it, or stop it first: charttest cluster down --name {self.name}",
+            )
+        if self._port is not None and not _is_free(self._port):
+            raise ClusterError(
+                f"--port {self._port}: another process listens there",
+                "choose another port, or leave the option out to get a free one",
+            )
+        binaries = parts.find_all(BINARIES)
+        objects = simulation.initial_objects(pools)
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                self._bring_up(binaries, objects)
+            except _PortTakenError:
+                self.stop()
+                if attempt == ATTEMPTS:
+                    raise
+            except BaseException:
+                self.stop()
+                raise
+            else:
+                return
+
+    def stop(self) -> None:
+        """End every process and delete every file. Safe to call twice, and on a cluster half started."""
+        current, self._state = self._state, None
+        left = current.remove() if current is not None else []
+        if left:
+            names = ", ".join(f"{p.name} (pid {p.pid})" for p in left)
+            raise ClusterError(f"cluster {self.name}: {names} did not end", "end it by hand")
+
+    def __enter__(self) -> LocalCluster:
+        """Start; from here on SIGTERM stops the cluster before it ends this process."""
+        if threading.current_thread() is threading.main_thread():
+            self._previous_sigterm = signal.signal(signal.SIGTERM, exit_on_sigterm)
+        try:
+            self.start()
+        except BaseException:
+            self._restore_sigterm()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop; a part that died meanwhile is an error even if nobody noticed."""
+        try:
+            if error is None:
+                self.check()
+        finally:
+            self.stop()
+            self._restore_sigterm()
+
+    def _restore_sigterm(self) -> None:
+        if self._previous_sigterm is not None:
+            signal.signal(signal.SIGTERM, self._previous_sigterm)
+            self._previous_sigterm = None
+
+    # How it comes up
+
+    def _bring_up(self, binaries: dict[str, Path], objects: str) -> None:
+        shutil.rmtree(self.directory, ignore_errors=True)
+        self.directory.mkdir(parents=True, mode=0o700)
+        ports = _free_ports(self._port)
+        owner = None if self._detached else (os.getpid(), process.start_time(os.getpid()) or 0)
+        self._state = state.State(self.directory, owner, f"https://127.0.0.1:{ports.server}", [])
+        self._state.save()
+
+        self._run("etcd", control_plane.etcd(binaries["etcd"], self.directory / "etcd", ports))
+        certificates = pki.create(self.directory / "pki")
+        self._write_kubeconfig(certificates)
+        self._run("kube-apiserver", control_plane.apiserver(binaries["kube-apiserver"], certificates, ports))
+        stages = self.directory / "stages.yaml"
+        stages.write_text(simulation.stages(), encoding="utf-8")
+        self._wait_until_ready(certificates)
+
+        self._run(
+            "kube-controller-manager",
+            control_plane.controller_manager(
+                binaries["kube-controller-manager"], self.kubeconfig, certificates, ports
+            ),
+        )
+        self._run(
+            "kube-scheduler", control_plane.scheduler(binaries["kube-scheduler"], self.kubeconfig, ports)
+        )
+        self._run("kwok", control_plane.kwok(binaries["kwok"], self.kubeconfig, stages))
+        self.kubectl("apply", "--server-side", "--filename=-", stdin=objects)
+        self._wait("every node to be ready", self._nodes_ready)
+        self._wait("the default ServiceAccount", self._default_account_exists)
+
+    def _run(self, name: str, command: Sequence[str]) -> None:
+        current = self._require_state()
+        log = self.directory / f"{name}.log"
+        current.processes.append(process.start(name, command, log, tied=not self._detached))
+        current.save()
+
+    def _write_kubeconfig(self, certificates: pki.Pki) -> None:
+        document = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": self.name,
+            "contexts": [{"name": self.name, "context": {"cluster": self.name, "user": "admin"}}],
+            "clusters": [
+                {
+                    "name": self.name,
+                    "cluster": {
+                        "server": self.server,
+                        "certificate-authority": str(certificates.authority.certificate),
+                    },
+                }
+            ],
+            "users": [
+                {
+                    "name": "admin",
+                    "user": {
+                        "client-certificate": str(certificates.admin.certificate),
+                        "client-key": str(certificates.admin.key),
+                    },
+                }
+            ],
+        }
+        self.kubeconfig.touch(mode=0o600)
+        self.kubeconfig.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
+
+    def _wait_until_ready(self, certificates: pki.Pki) -> None:
+        context = ssl.create_default_context(cafile=str(certificates.authority.certificate))
+        context.load_cert_chain(str(certificates.admin.certificate), str(certificates.admin.key))
+
+        def ready() -> bool:
+            try:
+                with urllib.request.urlopen(f"{self.server}/readyz", context=context, timeout=2) as answer:  # noqa: S310
+                    return bool(answer.status == 200)
+            except (urllib.error.URLError, OSError):
+                return False
+
+        self._wait("the API server", ready)
+
+    def _nodes_ready(self) -> bool:
+        jsonpath = '{range .items[*]}{.status.conditions[?(@.type=="Ready")].status} {end}'
+        done = self.kubectl("get", "nodes", f"--output=jsonpath={jsonpath}", check=False)
+        return done.returncode == 0 and "True" in done.stdout and set(done.stdout.split()) == {"True"}
+
+    def _default_account_exists(self) -> bool:
+        return self.kubectl("get", "serviceaccount", "default", check=False).returncode == 0
+
+    def _wait(self, what: str, condition: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while not condition():
+            for part in self._require_state().processes:
+                if not part.alive and "address already in use" in part.log_tail():
+                    raise _PortTakenError(
+                        f"cluster {self.name}: {part.name} found its port taken", "try again"
+                    )
+            self.check()
+            if time.monotonic() > deadline:
+                raise ClusterError(
+                    f"cluster {self.name}: waited {START_SECONDS} s for {what}",
+                    f"is the machine overloaded? the logs lie in {self.directory} while it starts",
+                )
+            time.sleep(0.05)
+
+    def _require_state(self) -> state.State:
+        if self._state is None:
+            raise ClusterError(f"cluster {self.name}: not running", "start it first")
+        return self._state
+
+
+class _PortTakenError(ClusterError):
+    """A port was free when it was chosen and taken when it was bound."""
+
+
+def exit_on_sigterm(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001
+    """A signal handler: end by an exception, so that what was started is stopped on the way out."""
+    raise SystemExit(128 + signum)
+
+
+def _free_ports(server: int | None) -> Ports:
+    chosen: list[int] = []
+    for candidate in random.sample(PORT_RANGE, k=len(PORT_RANGE)):
+        if len(chosen) == len(Ports.__dataclass_fields__):
+            break
+        if candidate != server and _is_free(candidate):
+            chosen.append(candidate)
+    etcd, peer, own, controller_manager, scheduler = chosen
+    return Ports(etcd, peer, own if server is None else server, controller_manager, scheduler)
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True

@@ -1,0 +1,162 @@
+"""Node pools: a small YAML list -> simulated nodes with the labels of NVIDIA's GPU feature discovery.
+
+    - name: h100                  # nodes are h100-0, h100-1, …
+      count: 2
+      product: NVIDIA-H100-80GB-HBM3
+      gpus: 8
+      gpuMemoryMiB: 81559
+      taint: nvidia.com/gpu=present:NoSchedule
+
+Keys left out take the defaults of `NodePool`; a pool without `gpus` is a plain CPU node.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import MISSING, dataclass, field, fields
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from charttest.errors import ClusterError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,50}[a-z0-9])?")
+TAINT = re.compile(
+    r"(?P<key>[\w./-]+)(=(?P<value>[\w.-]*))?:(?P<effect>NoSchedule|PreferNoSchedule|NoExecute)"
+)
+COMPUTE = re.compile(r"(\d+)\.(\d+)")
+LARGEST_POOL = 1000
+
+
+@dataclass(frozen=True)
+class NodePool:
+    """Nodes that are alike. Field names are the file's keys."""
+
+    name: str
+    count: int = 1
+    product: str = ""  # value of nvidia.com/gpu.product
+    gpus: int = 0
+    gpuMemoryMiB: int = 0  # noqa: N815  (keys of the file, in Kubernetes' spelling)
+    computeCapability: str = ""  # noqa: N815
+    resource: str = "nvidia.com/gpu"
+    cpu: str = "64"
+    memory: str = "512Gi"
+    taint: str = ""  # key[=value]:effect
+    labels: dict[str, str] = field(default_factory=dict)
+
+    def nodes(self) -> Iterable[dict[str, Any]]:
+        """The Node objects, managed by kwok."""
+        for index in range(self.count):
+            yield self._node(f"{self.name}-{index}")
+
+    def _node(self, name: str) -> dict[str, Any]:
+        labels = {
+            "kubernetes.io/hostname": name,
+            "kubernetes.io/os": "linux",
+            "kubernetes.io/arch": "amd64",
+            "topology.kubernetes.io/zone": "local",
+            **self._gpu_labels(),
+            **self.labels,
+        }
+        capacity = {"cpu": self.cpu, "memory": self.memory, "ephemeral-storage": "2Ti", "pods": "110"}
+        if self.gpus:
+            capacity[self.resource] = str(self.gpus)
+        node: dict[str, Any] = {
+            "apiVersion": "v1",
+            "kind": "Node",
+            "metadata": {
+                "name": name,
+                "labels": labels,
+                "annotations": {"kwok.x-k8s.io/node": "fake"},
+            },
+            "spec": {},
+            "status": {"capacity": capacity, "allocatable": capacity},
+        }
+        if self.taint:
+            match = TAINT.fullmatch(self.taint)
+            assert match is not None, "checked when the file was read"  # noqa: S101
+            node["spec"]["taints"] = [
+                {"key": match["key"], "value": match["value"] or "", "effect": match["effect"]}
+            ]
+        return node
+
+    def _gpu_labels(self) -> dict[str, str]:
+        if not self.gpus or not self.product:
+            return {}
+        labels = {
+            "nvidia.com/gpu.present": "true",
+            "nvidia.com/gpu.product": self.product,
+            "nvidia.com/gpu.count": str(self.gpus),
+            "nvidia.com/gpu.memory": str(self.gpuMemoryMiB),
+            "nvidia.com/gpu.replicas": "1",
+            "nvidia.com/gpu.sharing-strategy": "none",
+        }
+        match = COMPUTE.fullmatch(self.computeCapability)
+        if match:
+            labels["nvidia.com/gpu.compute.major"], labels["nvidia.com/gpu.compute.minor"] = match.groups()
+        return labels
+
+
+def read_node_pools(path: Path | None = None) -> list[NodePool]:
+    """The pools of a file, or the default ones. ClusterError names the pool, the key and the rule."""
+    if path is None:
+        text = resources.files("charttest.cluster").joinpath("nodes.yaml").read_text(encoding="utf-8")
+        source = "nodes.yaml"
+    else:
+        source = str(path)
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ClusterError(
+                f"{source}: cannot be read ({error})", "give a YAML file of node pools"
+            ) from None
+    try:
+        document = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = error.problem_mark if isinstance(error, yaml.MarkedYAMLError) else None
+        where = f" (line {mark.line + 1})" if mark else ""
+        raise ClusterError(f"{source}: no YAML{where}", "correct the file") from None
+    if not isinstance(document, list) or not document:
+        raise ClusterError(f"{source}: a list of node pools is expected", "start with `- name: h100`")
+    pools = [_pool(f"{source}, pool {number}", entry) for number, entry in enumerate(document, start=1)]
+    names = [pool.name for pool in pools]
+    for name in {name for name in names if names.count(name) > 1}:
+        raise ClusterError(f"{source}: two pools are named {name}", "give each pool its own name")
+    return pools
+
+
+def _pool(where: str, entry: object) -> NodePool:
+    if not isinstance(entry, dict):
+        raise ClusterError(f"{where}: not a mapping", "write `name: …`, `count: …` and so on")
+    known = {f.name: f for f in fields(NodePool)}
+    for key in entry:
+        if key not in known:
+            raise ClusterError(f"{where}: unknown key {key}", f"known keys: {', '.join(known)}")
+    if "name" not in entry:
+        raise ClusterError(f"{where}: has no name", "add `name:`; its nodes are named <name>-0, <name>-1, …")
+    for key, value in entry.items():
+        default = known[key].default
+        wanted = str if key == "name" else dict if default is MISSING else type(default)
+        if type(value) is not wanted:
+            raise ClusterError(f"{where}: {key} is {value!r}, not a {wanted.__name__}", f"correct {key}")
+    pool = NodePool(**entry)
+    rules = (
+        ("name", DNS_LABEL.fullmatch(pool.name), "lower-case letters, digits and '-'"),
+        ("count", 1 <= pool.count <= LARGEST_POOL, f"1 to {LARGEST_POOL}"),
+        ("gpus", pool.gpus >= 0, "0 or more"),
+        ("taint", not pool.taint or TAINT.fullmatch(pool.taint), "key=value:NoSchedule or key:NoSchedule"),
+        (
+            "computeCapability",
+            not pool.computeCapability or COMPUTE.fullmatch(pool.computeCapability),
+            '"9.0"',
+        ),
+    )
+    for key, holds, rule in rules:
+        if not holds:
+            raise ClusterError(f"{where}: {key} is {getattr(pool, key)!r}", f"it must be {rule}")
+    return pool

@@ -1,0 +1,30 @@
+"""The golden comparison's closing line: how much was compared, and what was not."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pytest
+
+GOLDEN = "golden"  # the property in which a golden test records its counts
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the counts of all golden tests of this run."""
+    total: Counter[str] = Counter()
+    excluded: Counter[str] = Counter()
+    for report in terminalreporter.getreports("passed"):
+        for name, value in getattr(report, "user_properties", ()):
+            if name == GOLDEN and isinstance(value, dict):
+                total.update(value["counts"])
+                excluded.update(value["excluded"])
+    if not total:
+        return
+    reasons = "; ".join(f"{count} x {reason}" for reason, count in excluded.items())
+    terminalreporter.write_line(
+        f"golden (vLLM 0.33.0's own code): {total['models']:,} models, {total['cases']:,} cases "
+        f"({total['refused']:,} refused by both), {total['figures']:,} figures compared, all equal; "
+        f"not compared: {reasons or 'nothing'}"
+    )
