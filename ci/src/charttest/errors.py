@@ -16,6 +16,7 @@ class CharttestError(Exception):
     exit_code = 2
 
     def __init__(self, message: str, fix: str) -> None:
+        """Say what is wrong, and what to do next."""
         super().__init__(f"{message}; {fix}")
         self.message = message
         self.fix = fix
