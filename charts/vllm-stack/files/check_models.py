@@ -1,34 +1,37 @@
 """Asks every model of the release for its health and for the names it serves; run by `helm test`."""
 
+import http.client
 import json
 import os
 import sys
-import urllib.error
-import urllib.request
 
 
-def get(url: str) -> bytes:
-    """Return the body of a URL; the key is sent when the release has one."""
+def get(host: str, path: str) -> bytes:
+    """Return the body of a path of a Service; the key is sent when the release has one."""
     key = os.environ.get("VLLM_API_KEY")
-    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {key}"} if key else {})
-    with urllib.request.urlopen(request, timeout=30) as response:
-        return response.read()
+    connection = http.client.HTTPConnection(host, timeout=30)
+    connection.request("GET", path, headers={"Authorization": f"Bearer {key}"} if key else {})
+    response = connection.getresponse()
+    body = response.read()
+    if response.status != http.client.OK:
+        raise OSError(f"{path} answered {response.status} {response.reason}")
+    return body
 
 
-def check(url: str, names: list[str]) -> str | None:
-    """Return what is wrong with one model, or None."""
+def check(host: str, names: list[str]) -> str:
+    """Return what is wrong with one model, or an empty text."""
     try:
-        get(f"{url}/health")
-        served = {model["id"] for model in json.loads(get(f"{url}/v1/models"))["data"]}
-    except (OSError, ValueError, KeyError) as error:
-        return str(error)
+        get(host, "/health")
+        served = {model["id"] for model in json.loads(get(host, "/v1/models"))["data"]}
+    except (OSError, ValueError, KeyError, http.client.HTTPException) as error:
+        return f"{type(error).__name__}: {error}"
     missing = [name for name in names if name not in served]
-    return f"does not serve {', '.join(missing)}" if missing else None
+    return f"does not serve {', '.join(missing)}" if missing else ""
 
 
 failed = False
-for model_url, model_names in json.loads(os.environ["MODELS"]).items():
-    problem = check(model_url, model_names)
-    failed = failed or problem is not None
-    print(f"{model_url}: {problem or 'ok, serves ' + ', '.join(model_names)}")
+for service, expected in json.loads(os.environ["MODELS"]).items():
+    problem = check(service, expected)
+    failed = failed or problem != ""
+    sys.stdout.write(f"{service}: {problem or 'ok, serves ' + ', '.join(expected)}\n")
 sys.exit(failed)

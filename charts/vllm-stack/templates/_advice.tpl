@@ -24,6 +24,9 @@
 {{- with compact $existing }}
 - A changed Secret that exists outside the release does not restart pods ({{ join ", " . }}); set defaults.rollout.restartedAt to a new text.
 {{- end }}
+{{- if and (ne (.Values.routing).kind "gateway") (.Values.routing).routes }}
+- routing.routes render nothing while routing.kind is {{ (.Values.routing).kind }}; set kind: gateway.
+{{- end }}
 {{- if and (ne (.Values.routing).kind "gateway") (not .resolved.secretEnv.VLLM_API_KEY) }}
 - Every pod of the cluster may call the models; set secrets.apiKey to ask for a key, and routing to let requests in from outside.
 {{- end }}

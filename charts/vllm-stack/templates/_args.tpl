@@ -26,7 +26,8 @@ name and the shape of its value are checked, against the table of the engine's f
 {{- if not (kindIs "bool" $value) }}{{ $problem = "is a switch; set true or false" -}}
 {{- else if $value }}{{ $args = append $args $option }}{{ end -}}
 {{- else if or (contains $named $flags.json) (contains (print " " (regexFind "^[^.]+" $flag) " ") $flags.json) -}}
-{{- $args = append $args (print $option "=" (kindIs "string" $value | ternary $value (toRawJson $value))) -}}
+{{- if and (contains $named $flags.json) (or (kindIs "bool" $value) (kindIs "float64" $value) (kindIs "int64" $value)) }}{{ $problem = "takes JSON; set a map or a list" -}}
+{{- else }}{{ $args = append $args (print $option "=" (kindIs "string" $value | ternary $value (toRawJson $value))) }}{{ end -}}
 {{- else if or (contains $named $flags.lists) (contains $named $flags.repeated) -}}
 {{- if kindIs "map" $value }}{{ $problem = "takes several values; set a list" -}}
 {{- else -}}

@@ -55,35 +55,6 @@ dropped (absent means unset), the rest is derived here. Templates read this and 
 {{- end -}}
 {{- end -}}
 
-{{/* {body, over} -> body with over merged into it. Parts that over leaves alone stay shared with the defaults,
-which is why nothing may write into a part of a resolved body: copying all of them is a third of a render. */}}
-{{- define "vllm-stack.overlay" -}}
-{{- $body := .body -}}
-{{- range $key, $value := .over -}}
-{{- $base := index $body $key -}}
-{{- if and $base (kindIs "map" $value) (kindIs "map" $base) }}{{ $value = mergeOverwrite (deepCopy $base) $value }}{{ end -}}
-{{- $_ := set $body $key $value -}}
-{{- end -}}
-{{- end -}}
-
-{{/* A null may have removed a whole part of a body; templates may still look into it. */}}
-{{- define "vllm-stack.complete" -}}
-{{- range $part := list "image" "source" "args" "env" "accelerator" "parallelism" "resources" "sharedMemory" "cache" "startup" "shutdown" "rollout" "disruption" "scheduling" "service" -}}
-{{- if not (kindIs "map" (index $ $part)) }}{{ $_ := set $ $part dict }}{{ end -}}
-{{- end -}}
-{{- end -}}
-
-{{/* A map without its nulls, in place. args and env keep theirs: there a null removes one entry. */}}
-{{- define "vllm-stack.prune" -}}
-{{- range $key, $value := . -}}
-{{- if kindIs "invalid" $value -}}
-{{- $_ := unset $ $key -}}
-{{- else if and (kindIs "map" $value) (ne $key "args") (ne $key "env") -}}
-{{- include "vllm-stack.prune" $value -}}
-{{- end -}}
-{{- end -}}
-{{- end -}}
-
 {{/* What every pod gets from `secrets`: the variables, and a checksum of the literals so that a new one rolls the pods. */}}
 {{- define "vllm-stack.resolveSecrets" -}}
 {{- $env := dict -}}

@@ -35,18 +35,22 @@ def kind(flag: dict[str, object]) -> str:
     return "json" if any(name in str(flag["type"]) for name in JSON_TYPES) else "values"
 
 
-def main(path: str) -> None:
-    """Print the block; the help flag and the positional model are no flags of a model."""
+def block(path: str) -> str:
+    """Return the block; the help flag and the positional model are no flags of a model."""
     table: dict[str, list[str]] = {name: [] for name in KINDS}
     for flag in json.loads(Path(path).read_text())["flags"]:
         long = next((name[2:] for name in flag["flags"] if name.startswith("--")), "help")
         if long != "help":
             table[kind(flag)].append(long)
-    print("flags:")
+    lines = ["flags:"]
     for name, meaning in KINDS.items():
-        print(f"  # {meaning}.\n  {name}: >")
-        print(textwrap.indent(textwrap.fill(" ".join(sorted(table[name])), 110, break_on_hyphens=False), "    "))
+        lines += [f"  # {meaning}.", f"  {name}: >"]
+        lines += [
+            f"    {line}"
+            for line in textwrap.wrap(" ".join(sorted(table[name])), 110, break_on_hyphens=False)
+        ]
+    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    sys.stdout.write(block(sys.argv[1]))

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import shlex
-import signal
 from pathlib import Path
 
 import click
 
 from charttest.cluster import LocalCluster, running_clusters, state
-from charttest.cluster.local import exit_on_sigterm
 from charttest.errors import ClusterError
 
-NAME = click.option("--name", default="local", show_default=True, help="Which cluster; several can run at once.")
+NAME = click.option(
+    "--name", default="local", show_default=True, help="Which cluster; several can run at once."
+)
 
 
 @click.group()
@@ -29,7 +29,6 @@ def cluster() -> None:
 @click.option("--port", type=click.IntRange(1, 65535), help="Port of the API server; default: a free one.")
 def up(name: str, nodes: Path | None, port: int | None) -> None:
     """Start a cluster and print how to use and stop it."""
-    signal.signal(signal.SIGTERM, exit_on_sigterm)
     started = LocalCluster(name, node_pools=nodes, port=port, detached=True)
     started.start()
     click.echo(f"export KUBECONFIG={shlex.quote(str(started.kubeconfig))}")

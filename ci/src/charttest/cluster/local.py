@@ -15,6 +15,7 @@ import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import yaml
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import FrameType, TracebackType
 
-    from charttest.cluster.process import Process
 
 BINARIES = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok", "kubectl")
 NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?")
@@ -94,9 +94,9 @@ class LocalCluster:
     def kubectl(
         self, *arguments: str, stdin: str | None = None, check: bool = True
     ) -> subprocess.CompletedProcess[str]:
-        """Run kubectl on the cluster. ClusterError with kubectl's own words if it fails and `check` is set."""
+        """Run kubectl on the cluster. With `check`, ClusterError with kubectl's own words if it fails."""
         done = subprocess.run(
-            [str(parts.find("kubectl")), f"--kubeconfig={self.kubeconfig}", *arguments],
+            [str(self._kubectl), f"--kubeconfig={self.kubeconfig}", *arguments],
             input=stdin,
             stdin=subprocess.DEVNULL if stdin is None else None,
             capture_output=True,
@@ -121,6 +121,10 @@ class LocalCluster:
                     f"cluster {self.name}: {part.name} has died; the end of its log:\n{part.log_tail()}",
                     f"stop the cluster (`charttest cluster down --name {self.name}`) and start it again",
                 )
+
+    @cached_property
+    def _kubectl(self) -> Path:
+        return parts.find("kubectl")
 
     # Start and stop
 
@@ -224,7 +228,9 @@ class LocalCluster:
                 binaries["kube-controller-manager"], self.kubeconfig, certificates, ports
             ),
         )
-        self._run("kube-scheduler", control_plane.scheduler(binaries["kube-scheduler"], self.kubeconfig, ports))
+        self._run(
+            "kube-scheduler", control_plane.scheduler(binaries["kube-scheduler"], self.kubeconfig, ports)
+        )
         self._run("kwok", control_plane.kwok(binaries["kwok"], self.kubeconfig, stages))
         self.kubectl("apply", "--server-side", "--filename=-", stdin=objects)
         self._wait("every node to be ready", self._nodes_ready)
@@ -271,7 +277,7 @@ class LocalCluster:
         def ready() -> bool:
             try:
                 with urllib.request.urlopen(f"{self.server}/readyz", context=context, timeout=2) as answer:  # noqa: S310
-                    return bool(answer.status == 200)  # noqa: PLR2004
+                    return bool(answer.status == 200)
             except (urllib.error.URLError, OSError):
                 return False
 

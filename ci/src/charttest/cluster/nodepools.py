@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,50}[a-z0-9])?")
-TAINT = re.compile(r"(?P<key>[\w./-]+)(=(?P<value>[\w.-]*))?:(?P<effect>NoSchedule|PreferNoSchedule|NoExecute)")
+TAINT = re.compile(
+    r"(?P<key>[\w./-]+)(=(?P<value>[\w.-]*))?:(?P<effect>NoSchedule|PreferNoSchedule|NoExecute)"
+)
 COMPUTE = re.compile(r"(\d+)\.(\d+)")
 LARGEST_POOL = 1000
 
@@ -110,11 +112,14 @@ def read_node_pools(path: Path | None = None) -> list[NodePool]:
         try:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise ClusterError(f"{source}: cannot be read ({error})", "give a YAML file of node pools") from None
+            raise ClusterError(
+                f"{source}: cannot be read ({error})", "give a YAML file of node pools"
+            ) from None
     try:
         document = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        where = f" (line {error.problem_mark.line + 1})" if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark else ""
+        mark = error.problem_mark if isinstance(error, yaml.MarkedYAMLError) else None
+        where = f" (line {mark.line + 1})" if mark else ""
         raise ClusterError(f"{source}: no YAML{where}", "correct the file") from None
     if not isinstance(document, list) or not document:
         raise ClusterError(f"{source}: a list of node pools is expected", "start with `- name: h100`")
@@ -145,7 +150,11 @@ def _pool(where: str, entry: object) -> NodePool:
         ("count", 1 <= pool.count <= LARGEST_POOL, f"1 to {LARGEST_POOL}"),
         ("gpus", pool.gpus >= 0, "0 or more"),
         ("taint", not pool.taint or TAINT.fullmatch(pool.taint), "key=value:NoSchedule or key:NoSchedule"),
-        ("computeCapability", not pool.computeCapability or COMPUTE.fullmatch(pool.computeCapability), '"9.0"'),
+        (
+            "computeCapability",
+            not pool.computeCapability or COMPUTE.fullmatch(pool.computeCapability),
+            '"9.0"',
+        ),
     )
     for key, holds, rule in rules:
         if not holds:

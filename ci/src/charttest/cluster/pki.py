@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import ipaddress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 if TYPE_CHECKING:
     from pathlib import Path
 
-VALID = datetime.timedelta(days=30)
+VALID = dt.timedelta(days=30)
 SERVICE_IP = "10.97.0.1"  # the first address of the service range: `kubernetes.default.svc`
 SERVER_NAMES = ("localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc")
 
@@ -82,14 +82,14 @@ def create(directory: Path) -> Pki:
 def _builder(
     subject: x509.Name, issuer: x509.Name, public_key: ec.EllipticCurvePublicKey
 ) -> x509.CertificateBuilder:
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(issuer)
         .public_key(public_key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(minutes=5))  # clocks differ
+        .not_valid_before(now - dt.timedelta(minutes=5))  # clocks differ
         .not_valid_after(now + VALID)
     )
 
@@ -106,7 +106,9 @@ def _server_names() -> x509.SubjectAlternativeName:
     return x509.SubjectAlternativeName([*(x509.DNSName(name) for name in SERVER_NAMES), *addresses])
 
 
-def _write(directory: Path, file: str, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> Pair:
+def _write(
+    directory: Path, file: str, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey
+) -> Pair:
     pair = Pair(directory / f"{file}.crt", directory / f"{file}.key")
     pair.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     _write_secret(pair.key, _private_pem(key))

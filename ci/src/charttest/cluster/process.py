@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -88,10 +89,8 @@ def start_time(pid: int) -> int | None:
 
 
 def _gone(process: Process) -> bool:
-    try:
+    with contextlib.suppress(ChildProcessError):
         os.waitpid(process.pid, os.WNOHANG)  # reap it if it is a child of ours
-    except ChildProcessError:
-        pass
     return not process.alive
 
 

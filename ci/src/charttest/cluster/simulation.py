@@ -54,7 +54,9 @@ def initial_objects(pools: Iterable[NodePool]) -> str:
     storage_class = parts.module_dir("sigs.k8s.io/kwok") / "kustomize/stage/volume/fast/storage-class.yaml"
     streams = [yaml.safe_dump_all(objects, sort_keys=False), storage_class.read_text(encoding="utf-8")]
     for module, folder in CRD_FOLDERS:
-        streams += [path.read_text(encoding="utf-8") for path in _crd_files(parts.module_dir(module) / folder)]
+        streams += [
+            path.read_text(encoding="utf-8") for path in _crd_files(parts.module_dir(module) / folder)
+        ]
     return "\n---\n".join(streams)
 
 

@@ -1,4 +1,4 @@
-"""Where clusters lie on disk, and which of them run: the one thing a later command knows of an earlier one."""
+"""Where clusters lie on disk and which of them run: all that a later command knows of an earlier one."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ class State:
             "owner": self.owner,
             "server": self.server,
             "processes": [
-                {"name": p.name, "pid": p.pid, "started": p.started, "log": str(p.log)} for p in self.processes
+                {"name": p.name, "pid": p.pid, "started": p.started, "log": str(p.log)}
+                for p in self.processes
             ],
         }
         temporary = self.directory / f"{FILE}.{os.getpid()}"

@@ -54,9 +54,19 @@ def _kubernetes(binary: str, seconds: int, version_command: tuple[str, ...] = ("
     )
 
 
+# The Kubernetes that `helm template` renders for when it is not told: that of its client libraries.
+# Without these it is 1.20, which charts with a `kubeVersion` refuse.
+_HELM_3_PACKAGES = ("chartutil", "lint/rules")
+_HELM_3_API = ("k8sVersionMajor=1", "k8sVersionMinor=37")
+
+
 def _helm(major: int, version: str, seconds: int, oldest: str) -> Part:
     module = f"helm.sh/helm/v{major}"
     ldflags = f"-X {module}/internal/version.version=v{version}"
+    if major == 3:  # Helm 4 reads this from its own build information
+        ldflags += "".join(
+            f" -X {module}/pkg/{package}.{key}" for package in _HELM_3_PACKAGES for key in _HELM_3_API
+        )
     return Part(
         name=f"helm-{major}",
         binary="helm",
