@@ -19,7 +19,9 @@ from valuegen.values import ValuesDocument, check, render, schema
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def values(model: str, gpu: str, *, name: str | None = None, source: str | None = None, **settings: Any) -> ValuesDocument:
+def values(
+    model: str, gpu: str, *, name: str | None = None, source: str | None = None, **settings: Any
+) -> ValuesDocument:
     made = plan(Model.load(model), [Gpu.find(gpu)], EngineSettings(**settings))
     return render(made, made.ranked[0], name=name, source=source)
 
@@ -56,7 +58,9 @@ def test_the_text_holds_what_the_plan_found() -> None:
 
 
 def test_only_what_was_asked_for_is_added_to_the_arguments() -> None:
-    document = values("Qwen3-8B", "H100", kv_cache_dtype="fp8", enforce_eager=True, enable_prefix_caching=False)
+    document = values(
+        "Qwen3-8B", "H100", kv_cache_dtype="fp8", enforce_eager=True, enable_prefix_caching=False
+    )
     arguments = yaml.safe_load(document.text)["models"]["qwen3-8b"]["args"]
     assert arguments["kv-cache-dtype"] == "fp8"
     assert arguments["enforce-eager"] is True
@@ -90,7 +94,11 @@ def test_a_gpu_of_several_labels_is_written_as_a_list() -> None:
 
 @pytest.mark.parametrize(
     ("model", "key"),
-    [("Qwen2.5-7B-Instruct", "qwen2-5-7b-instruct"), ("phi-4", "phi-4"), ("Mistral-Nemo-Instruct-2407", "mistral-nemo-instruct-2407")],
+    [
+        ("Qwen2.5-7B-Instruct", "qwen2-5-7b-instruct"),
+        ("phi-4", "phi-4"),
+        ("Mistral-Nemo-Instruct-2407", "mistral-nemo-instruct-2407"),
+    ],
 )
 def test_a_key_is_made_of_the_models_name(model: str, key: str) -> None:
     document = values(model, "H100")
@@ -160,7 +168,9 @@ def file(tmp_path: Path) -> Path:
 def test_a_model_is_added_and_every_other_line_stays(file: Path) -> None:
     assert merge_into(file, values("Qwen3-8B", "L40S"))
     after = file.read_text()
-    assert [line for line in after.splitlines() if line in HAND_WRITTEN.splitlines()] == HAND_WRITTEN.splitlines()
+    assert [
+        line for line in after.splitlines() if line in HAND_WRITTEN.splitlines()
+    ] == HAND_WRITTEN.splitlines()
     loaded = yaml.safe_load(after)
     assert list(loaded["models"]) == ["tiny", "qwen3-8b"]
     assert "# The name in API requests" in after
@@ -202,10 +212,22 @@ def test_an_update_touches_only_the_lines_whose_value_changed(file: Path) -> Non
     merge_into(file, values("Qwen3-8B", "L40S", gpu_memory_utilization=0.9))
     after = file.read_text().splitlines()
     assert len(before) == len(after)
-    assert [new for old, new in zip(before, after, strict=True) if old != new] == ["      gpu-memory-utilization: 0.9"]
+    assert [new for old, new in zip(before, after, strict=True) if old != new] == [
+        "      gpu-memory-utilization: 0.9"
+    ]
 
 
-@pytest.mark.parametrize("text", ["", "# nothing yet\n", "models: {}\n", "models:\n", "models: # none\n\nrouting: {kind: none}\n", "routing:\n  kind: none"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "# nothing yet\n",
+        "models: {}\n",
+        "models:\n",
+        "models: # none\n\nrouting: {kind: none}\n",
+        "routing:\n  kind: none",
+    ],
+)
 def test_a_file_without_models_gets_its_first(tmp_path: Path, text: str) -> None:
     path = tmp_path / "values.yaml"
     path.write_text(text)
@@ -229,7 +251,9 @@ def test_a_file_without_models_gets_its_first(tmp_path: Path, text: str) -> None
         ("a: 1\na: 2\n", "no YAML"),
     ],
 )
-def test_a_file_that_is_no_values_file_is_refused_and_left_alone(tmp_path: Path, text: str, rule: str) -> None:
+def test_a_file_that_is_no_values_file_is_refused_and_left_alone(
+    tmp_path: Path, text: str, rule: str
+) -> None:
     path = tmp_path / "values.yaml"
     path.write_text(text)
     outcome = valuegen("values", "Qwen3-8B", "--gpu", "L40S", "--into", str(path))
