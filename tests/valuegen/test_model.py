@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,12 @@ def test_a_config_that_is_none_is_refused_by_its_name_and_the_rule(
 def test_a_config_that_is_no_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_bytes(b"\xff\xfe\x00\x80")
     with pytest.raises(ModelError, match="no text file"):
+        Model.load(str(tmp_path))
+
+
+def test_a_pipe_is_refused_instead_of_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "config.json")
+    with pytest.raises(ModelError, match="no regular file"):
         Model.load(str(tmp_path))
 
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import os
 import re
+from difflib import ndiff
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
-from command import valuegen
 from valuegen import EngineSettings, Gpu, Model, OutputError, UsageError, plan
 from valuegen.files import replace_file
 from valuegen.merge import merge_into
 from valuegen.values import ValuesDocument, check, render, schema
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -168,9 +171,9 @@ def file(tmp_path: Path) -> Path:
 def test_a_model_is_added_and_every_other_line_stays(file: Path) -> None:
     assert merge_into(file, values("Qwen3-8B", "L40S"))
     after = file.read_text()
-    assert [
-        line for line in after.splitlines() if line in HAND_WRITTEN.splitlines()
-    ] == HAND_WRITTEN.splitlines()
+    changes = [line for line in ndiff(HAND_WRITTEN.splitlines(), after.splitlines()) if line[0] in "+-"]
+    assert changes[0] == "+   qwen3-8b:"
+    assert all(line.startswith("+ ") for line in changes)
     loaded = yaml.safe_load(after)
     assert list(loaded["models"]) == ["tiny", "qwen3-8b"]
     assert "# The name in API requests" in after
@@ -201,9 +204,6 @@ def test_an_update_sets_the_numbers_and_keeps_what_a_person_added(file: Path) ->
     for comment in re.findall(r"#.*", HAND_WRITTEN):
         assert comment in after
     assert '"high"' in after
-    # What did not change was not rewritten.
-    changed = set(after.splitlines()) ^ set(file.read_text().splitlines())
-    assert not changed
 
 
 def test_an_update_touches_only_the_lines_whose_value_changed(file: Path) -> None:
@@ -252,7 +252,7 @@ def test_a_file_without_models_gets_its_first(tmp_path: Path, text: str) -> None
     ],
 )
 def test_a_file_that_is_no_values_file_is_refused_and_left_alone(
-    tmp_path: Path, text: str, rule: str
+    valuegen: Callable[..., Any], tmp_path: Path, text: str, rule: str
 ) -> None:
     path = tmp_path / "values.yaml"
     path.write_text(text)

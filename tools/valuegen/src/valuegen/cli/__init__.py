@@ -44,15 +44,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; the exit code."""
     try:
-        outcome = valuegen.main(args=arguments, prog_name="valuegen", standalone_mode=False)
+        # click's own main() prints and exits for interrupts and closed pipes in its own way.
+        words = sys.argv[1:] if arguments is None else list(arguments)
+        with valuegen.make_context("valuegen", words) as context:
+            outcome = valuegen.invoke(context)
         sys.stdout.flush()
+    except click.exceptions.Exit as done:
+        return done.exit_code
     except ValuegenError as error:
         return _fail(str(error), error.exit_code)
     except click.UsageError as error:
         return _fail(_one_line(error), 2)
     except click.ClickException as error:
         return _fail(error.format_message(), 2)
-    except (KeyboardInterrupt, click.Abort):
+    except KeyboardInterrupt:
         return _fail("interrupted", INTERRUPTED)
     except BrokenPipeError:
         # The interpreter flushes stdout once more when it exits; let that go nowhere.
