@@ -35,6 +35,8 @@ class Model:
 
         Raises ModelError if nothing of that name can be read as a language model.
         """
+        if not name.strip():
+            raise ModelError("MODEL: is empty", "`valuegen models` lists names to start with")
         path = Path(name).expanduser()
         if name.startswith((".", "/", "~")) or name.endswith(".json") or path.is_dir():
             return _from_path(path)
@@ -52,7 +54,7 @@ class Model:
         suggestion = nearest_model(name)
         fix = f"did you mean {suggestion}? " if suggestion else ""
         raise ModelError(
-            f"{name or 'MODEL'}: no such file, catalogue name, Hub id (org/name) or size (70B)",
+            f"{name}: no such file, catalogue name, Hub id (org/name) or size (70B)",
             f"{fix}`valuegen models` lists the catalogue",
         )
 
@@ -84,6 +86,9 @@ def _read_json(path: Path) -> dict[str, Any]:
     """The JSON object in a small file; ModelError names the file and what is wrong with it."""
     fix = "give the directory of a checkpoint, or its config.json"
     try:
+        # A pipe or a device would block, or never end.
+        if path.exists() and not path.is_file():
+            raise ModelError(f"{path}: is no regular file", fix)
         if path.stat().st_size > MAX_CONFIG_BYTES:
             raise ModelError(f"{path}: larger than {MAX_CONFIG_BYTES // 1024**2} MiB, no config.json is", fix)
         text = path.read_text(encoding="utf-8")
@@ -105,9 +110,10 @@ def _read_json(path: Path) -> dict[str, Any]:
     return document
 
 
-# Shapes of the Llama 3 family (and Mistral Large 2): hidden, intermediate, layers, heads. A size in
+# Shapes of the Llama 3 family, and like it: hidden, intermediate, layers, heads. A size in
 # between keeps the width of the nearest one and gets more or fewer layers.
 LLAMA_SHAPES = (
+    (1024, 4096, 16, 16),
     (2048, 8192, 16, 32),
     (3072, 8192, 28, 24),
     (4096, 14336, 32, 32),
@@ -117,12 +123,12 @@ LLAMA_SHAPES = (
     (16384, 53248, 126, 128),
 )
 LLAMA_VOCAB, LLAMA_KV_HEADS, LLAMA_CONTEXT = 128256, 8, 131072
-SMALLEST, LARGEST = 0.1e9, 2000e9  # parameters
+SMALLEST, LARGEST = 0.3e9, 2000e9  # parameters
 
 
 def _from_size(name: str, parameters: float) -> Model:
     if not SMALLEST <= parameters <= LARGEST:
-        raise ModelError(f"{name}: no size of a language model", "give a size from 100M to 2000B")
+        raise ModelError(f"{name}: no size of a language model", "give a size from 300M to 2000B")
 
     def per_layer(shape: tuple[int, int, int, int]) -> int:
         hidden, intermediate, _, heads = shape
