@@ -107,7 +107,7 @@ def local_cluster(pytestconfig: pytest.Config) -> Iterator[Any]:
     from charttest.cluster import LocalCluster  # noqa: PLC0415 - only when a test needs it
 
     pools = pytestconfig.getini("node_pools")
-    options = {"pools": pytestconfig.rootpath / pools} if pools else {}
+    options = {"node_pools": pytestconfig.rootpath / pools} if pools else {}
     with LocalCluster(**options) as cluster:
         yield cluster
 
