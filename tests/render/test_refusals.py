@@ -25,7 +25,10 @@ def refusal(chart: Chart, values: dict[str, Any], major: int = 4) -> str:
 
 # What is wrong in the body of one model, and the line that says so after `models.<name>`.
 BODIES: list[tuple[dict[str, Any], str]] = [
-    ({"source": {}}, "source.uri: is missing; set hf://org/name, pvc://claim/path or an absolute path in the image"),
+    (
+        {"source": {}},
+        "source.uri: is missing; set hf://org/name, pvc://claim/path or an absolute path in the image",
+    ),
     (
         {"source": {"uri": "gs://bucket/model"}},
         'source.uri: "gs://bucket/model" is no model source; set hf://org/name, pvc://claim/path or an absolute path'
@@ -77,7 +80,10 @@ BODIES: list[tuple[dict[str, Any], str]] = [
         {"cache": {"type": "claim"}},
         "cache.size: a claim needs a size; set the size of the weights and a fifth more, for example 40Gi",
     ),
-    ({"cache": {"mountPath": "/tmp"}}, "cache.mountPath: /tmp is taken; set a folder of its own, for example /cache"),  # noqa: S108
+    (
+        {"cache": {"mountPath": "/tmp"}},
+        "cache.mountPath: /tmp is taken; set a folder of its own, for example /cache",
+    ),  # noqa: S108
     (
         {"cache": {"type": "claim", "size": "40Gi"}, "replicas": 2},
         "cache.accessModes: 2 pods share the claim NAME-cache, which only one node can mount; set [ReadWriteMany], or"
@@ -126,7 +132,10 @@ BODIES: list[tuple[dict[str, Any], str]] = [
     ),
     ({"args": {"enforce-eager": "yes"}}, "args.enforce-eager: is a switch; set true or false"),
     ({"args": {"max-model-len": [1]}}, "args.max-model-len: takes one value; set a text or a number"),
-    ({"args": {"cudagraph-capture-sizes": {"a": 1}}}, "args.cudagraph-capture-sizes: takes several values; set a list"),
+    (
+        {"args": {"cudagraph-capture-sizes": {"a": 1}}},
+        "args.cudagraph-capture-sizes: takes several values; set a list",
+    ),
 ]
 NAMED = [(f"m{number}", *case) for number, case in enumerate(BODIES)]
 
@@ -236,7 +245,9 @@ def test_values_that_contradict_each_other_are_refused(
     assert [line.strip() for line in text.splitlines()] == ["vllm-stack cannot render these values:", *lines]
 
 
-def maps(schema: dict[str, Any], root: dict[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+def maps(
+    schema: dict[str, Any], root: dict[str, Any], path: tuple[str, ...] = ()
+) -> Iterator[tuple[str, ...]]:
     """The path of every map of the values whose keys are fixed; a free key is called x, a model m."""
     schema = root["$defs"][schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
     if schema.get("additionalProperties") is False:
