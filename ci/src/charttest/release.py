@@ -33,7 +33,9 @@ class Release:
         """`helm upgrade --wait` with these values and no others."""
         options, stdin = value_options(values)
         chart = str(self.chart)
-        self._run("upgrade", self.name, chart, "--reset-values", "--wait", *self._timeout, *options, stdin=stdin)
+        self._run(
+            "upgrade", self.name, chart, "--reset-values", "--wait", *self._timeout, *options, stdin=stdin
+        )
 
     def rollback(self, revision: int = 0) -> None:
         """`helm rollback --wait`; revision 0 is the one before."""
