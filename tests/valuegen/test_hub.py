@@ -29,7 +29,7 @@ class Hub(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.asked.append(self.path)
-        if self.path == "/org/public/resolve/main/config.json":
+        if self.path in {"/org/public/resolve/main/config.json", "/org/public/resolve/v1/config.json"}:
             entry = find_model("Qwen3-8B")
             assert entry is not None
             self._answer(200, json.dumps(dict(entry.config)).encode(), {"ETag": '"1"'})
@@ -67,15 +67,14 @@ def hub() -> Iterator[tuple[str, list[str]]]:
     server.server_close()
 
 
-def ask(model: str, cache: Path, endpoint: str, **environment: str) -> Any:
-    """`valuegen fit MODEL` in a process of its own: huggingface_hub reads its settings once."""
+def ask(arguments: str, cache: Path, endpoint: str, **environment: str) -> Any:
+    """`valuegen ARGUMENTS` in a process of its own: huggingface_hub reads its settings once."""
     return subprocess.run(
         [
             sys.executable,
             "-c",
             "from valuegen.cli import main; main()",
-            "fit",
-            model,
+            *arguments.split(),
             "--gpu",
             "L40S",
             "--json",
@@ -98,12 +97,26 @@ def test_a_model_is_read_from_the_hub_without_its_weights_and_then_offline(
     hub: tuple[str, list[str]], tmp_path: Path
 ) -> None:
     endpoint, asked = hub
-    online = ask("org/public", tmp_path, endpoint)
+    online = ask("fit org/public", tmp_path, endpoint)
     assert online.returncode == 0, online.stderr
     assert json.loads(online.stdout)["model"]["name"] == "public"
-    assert {path.rpartition("/")[2] for path in asked} == {"config.json", "hf_quant_config.json"}
-    offline = ask("org/public", tmp_path, endpoint, HF_HUB_OFFLINE="1")
+    assert {path.rpartition("/")[2] for path in asked if "/resolve/" in path} == {
+        "config.json",
+        "hf_quant_config.json",
+    }
+    offline = ask("fit org/public", tmp_path, endpoint, HF_HUB_OFFLINE="1")
     assert (offline.returncode, offline.stdout) == (0, online.stdout)
+
+
+def test_a_revision_is_read_and_reaches_the_values(hub: tuple[str, list[str]], tmp_path: Path) -> None:
+    endpoint, asked = hub
+    written = ask("values org/public --revision v1", tmp_path, endpoint)
+    assert written.returncode == 0, written.stderr
+    assert json.loads(written.stdout)["models"]["public"]["source"] == {
+        "uri": "hf://org/public",
+        "revision": "v1",
+    }
+    assert "/org/public/resolve/v1/config.json" in asked
 
 
 @pytest.mark.parametrize(
@@ -113,7 +126,7 @@ def test_a_model_is_read_from_the_hub_without_its_weights_and_then_offline(
 def test_a_repository_that_cannot_be_read_is_refused(
     hub: tuple[str, list[str]], tmp_path: Path, model: str, rule: str, step: str
 ) -> None:
-    refused = ask(model, tmp_path, hub[0])
+    refused = ask(f"fit {model}", tmp_path, hub[0])
     assert refused.returncode == 2
     assert model in refused.stderr
     assert rule in refused.stderr
@@ -122,6 +135,6 @@ def test_a_repository_that_cannot_be_read_is_refused(
 
 
 def test_what_is_not_cached_is_refused_offline(tmp_path: Path) -> None:
-    refused = ask("org/public", tmp_path, "http://127.0.0.1:1", HF_HUB_OFFLINE="1")
+    refused = ask("fit org/public", tmp_path, "http://127.0.0.1:1", HF_HUB_OFFLINE="1")
     assert refused.returncode == 2
     assert "cannot be reached; give a directory" in refused.stderr
