@@ -83,7 +83,7 @@ BODIES: list[tuple[dict[str, Any], str]] = [
     (
         {"cache": {"mountPath": "/tmp"}},
         "cache.mountPath: /tmp is taken; set a folder of its own, for example /cache",
-    ),  # noqa: S108
+    ),
     (
         {"cache": {"type": "claim", "size": "40Gi"}, "replicas": 2},
         "cache.accessModes: 2 pods share the claim NAME-cache, which only one node can mount; set [ReadWriteMany], or"
@@ -144,7 +144,7 @@ NAMED = [(f"m{number}", *case) for number, case in enumerate(BODIES)]
 def said(request: pytest.FixtureRequest, chart: Chart) -> Iterator[list[str]]:
     """What one render says about all of BODIES, each in a model of its own."""
     values = {"models": {name: {**SOURCE, **body} for name, body, _ in NAMED}}
-    yield [line.strip() for line in refusal(chart, values, request.param).splitlines()]
+    return [line.strip() for line in refusal(chart, values, request.param).splitlines()]
 
 
 @pytest.mark.parametrize(("name", "_body", "line"), NAMED, ids=[json.dumps(case[1]) for case in NAMED])
@@ -285,20 +285,20 @@ TYPES: list[tuple[str, Any, str]] = [
     ("engine", "sglang", "value must be one of 'vllm'"),
     ("workload", "statefulset", "value must be one of 'auto', 'deployment'"),
     ("replicas", -1, "minimum: got -1, want 0"),
-    ("replicas", "two", "got string, want integer or null"),
+    ("replicas", "two", "got string, want null or integer"),
     ("parallelism/tensor", 0, "minimum: got 0, want 1"),
-    ("accelerator/count", 1.5, "got number, want integer or null"),
+    ("accelerator/count", 1.5, "got number, want null or integer"),
     ("resources/requests/memory", "16GiB", "'16GiB' does not match pattern"),
     ("sharedMemory/size", "lots", "'lots' does not match pattern"),
     ("cache/type", "nfs", "value must be one of 'emptyDir', 'claim', 'existingClaim'"),
     ("cache/mountPath", "cache", "'cache' does not match pattern '^/'"),
     ("startup/budgetSeconds", 0, "minimum: got 0, want 1"),
-    ("shutdown/drainSeconds", "2m", "got string, want integer or null"),
+    ("shutdown/drainSeconds", "2m", "got string, want null or integer"),
     ("rollout/maxSurge", "half", "'half' does not match pattern"),
     ("service/port", 70000, "maximum: got 70,000, want 65,535"),
     ("image/digest", "latest", "'latest' does not match pattern"),
     ("image/pullPolicy", "Sometimes", "value must be one of 'Always', 'IfNotPresent', 'Never'"),
-    ("podLabels/team", 7, "got number, want string or null"),
+    ("podLabels/team", 7, "got number, want null or string"),
     ("cost", "cheap", "'cheap' does not match pattern"),
 ]
 
