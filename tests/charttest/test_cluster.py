@@ -72,7 +72,7 @@ def test_two_clusters_run_side_by_side_until_down_and_leave_nothing(state_home: 
     assert "--name one: this cluster is already up; use it, or stop it first" in again.stderr
 
     with LocalCluster("two") as second:
-        assert "h100-0" in second.kubectl("get", "nodes", "--output=name").stdout
+        assert "h100-0" in second.kubectl("get", "nodes", "--output=name")
         listed = json.loads(charttest("cluster", "status", "--json").stdout)
         assert [c["name"] for c in listed] == ["one", "two"]
         assert all(part["alive"] for c in listed for part in c["parts"])
