@@ -170,7 +170,7 @@ def _reasons(candidate: Candidate, concurrency: int) -> dict[str, str]:
     checkpoint = checkpoint_bytes(result.model.config)
     workers = "1 GPU" if result.gpus == 1 else f"{result.gpus} GPUs"
     return {
-        "product": f"{gib(gpu.memory_bytes)} each as CUDA counts it, {gpu.usd_per_hour:.2f} USD per hour.",
+        "product": f"{gib(gpu.memory_bytes)} each as CUDA counts it, {candidate.offer.price:.2f} USD per hour.",
         "tensor": f"GPUs that share every layer: {gib(weights)} of weights on each.",
         "replicas": f"{requests(concurrency)} of {settings.max_model_len} tokens at once, "
         f"{candidate.requests_per_replica} in each replica.",
