@@ -18,6 +18,7 @@
 {{- $p := $body.parallelism -}}
 {{- $ranks := mul ($p.tensor | default 1) ($p.pipeline | default 1) -}}
 {{- $engines := int ($p.data | default 1) -}}
+{{- $_ := set $w "ranks" $ranks -}}
 {{- $_ := set $w "gpus" (mul $ranks $engines) -}}
 
 {{/*
