@@ -32,7 +32,7 @@
 {{- include "vllm-stack.error" (list . "accelerator.productLabel" "a product needs the node label that names it; set nvidia.com/gpu.product or the label of your GPUs") -}}
 {{- end -}}
 {{- $resource := $body.accelerator.resource | default "nvidia.com/gpu" -}}
-{{- if and $body.accelerator.product (hasPrefix "nvidia.com/" $body.accelerator.productLabel) (not (hasPrefix "nvidia.com/" $resource)) -}}
+{{- if and $body.accelerator.product (hasPrefix "nvidia.com/" ($body.accelerator.productLabel | default "")) (not (hasPrefix "nvidia.com/" $resource)) -}}
 {{- include "vllm-stack.error" (list . "accelerator.productLabel" (printf "%s is no label of nodes with %s; set theirs, for example amd.com/gpu.product-name" $body.accelerator.productLabel $resource)) -}}
 {{- end -}}
 {{- if and (hasPrefix "nvidia.com/mig-" $resource) (gt (int $w.ranks) 1) -}}
