@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.valuegen.models import GIB, model, on_h100
 
@@ -102,22 +102,21 @@ def llamas(draw: st.DrawFn) -> ModelConfig:
     return ModelConfig.from_dict(config, name="any")
 
 
-@given(llamas(), st.integers(1, 32), st.integers(2, 32), st.integers(1, 3))
-def test_more_tensor_parallelism_never_makes_a_rank_heavier(
-    config: ModelConfig, fewer: int, more: int, stages: int
-) -> None:
-    assume(fewer < more)
-    small = on_h100(config, tensor_parallel_size=fewer, pipeline_parallel_size=stages)
-    large = on_h100(config, tensor_parallel_size=more, pipeline_parallel_size=stages)
-    assume(not parallel.refusals(config, small) and not parallel.refusals(config, large))
+@given(llamas(), st.integers(1, 3))
+def test_more_tensor_parallelism_never_makes_a_rank_heavier(config: ModelConfig, stages: int) -> None:
+    stages = min(stages, config.num_hidden_layers)
+    sizes = [size for size in range(1, 33) if not parallel.tensor_parallel_problems(config, size)]
     for stage in range(stages):
-        heavy, light = (weights.rank_weights_bytes(config, sizes, stage) for sizes in (small, large))
-        assert light <= heavy
+        engines = [
+            on_h100(config, tensor_parallel_size=size, pipeline_parallel_size=stages) for size in sizes
+        ]
+        held = [weights.rank_weights_bytes(config, engine, stage) for engine in engines]
+        assert held == sorted(held, reverse=True)
 
 
 @given(llamas(), st.integers(1, 6))
 def test_pipeline_stages_share_out_the_layers(config: ModelConfig, stages: int) -> None:
-    assume(stages <= config.num_hidden_layers)
+    stages = min(stages, config.num_hidden_layers)
     settings = on_h100(config, pipeline_parallel_size=stages)
     counts = [
         tensor.count

@@ -1,6 +1,7 @@
 """What charttest raises.
 
 CharttestError        exit code 2: the run itself did not work
+├── UsageError        an input of the command or the fixture cannot be used
 ├── PartError         a component, or the Go toolchain, cannot be found or built
 ├── ClusterError      the local control plane cannot be started or reached
 ├── RenderError       a chart cannot be rendered
@@ -16,9 +17,14 @@ class CharttestError(Exception):
     exit_code = 2
 
     def __init__(self, message: str, fix: str) -> None:
+        """Say what is wrong, and what to do next."""
         super().__init__(f"{message}; {fix}")
         self.message = message
         self.fix = fix
+
+
+class UsageError(CharttestError):
+    """An input cannot be used: change it as `fix` says."""
 
 
 class PartError(CharttestError):

@@ -235,6 +235,7 @@ class LocalCluster:
         self.kubectl("apply", "--server-side", "--filename=-", stdin=objects)
         self._wait("every node to be ready", self._nodes_ready)
         self._wait("the default ServiceAccount", self._default_account_exists)
+        self._wait("the custom resource definitions", self._definitions_established)
 
     def _run(self, name: str, command: Sequence[str]) -> None:
         current = self._require_state()
@@ -284,9 +285,14 @@ class LocalCluster:
         self._wait("the API server", ready)
 
     def _nodes_ready(self) -> bool:
-        jsonpath = '{range .items[*]}{.status.conditions[?(@.type=="Ready")].status} {end}'
+        jsonpath = '{range .items[*]}[{.status.conditions[?(@.type=="Ready")].status}] {end}'
         done = self.kubectl("get", "nodes", f"--output=jsonpath={jsonpath}", check=False)
-        return done.returncode == 0 and "True" in done.stdout and set(done.stdout.split()) == {"True"}
+        return done.returncode == 0 and set(done.stdout.split()) == {"[True]"}
+
+    def _definitions_established(self) -> bool:
+        jsonpath = '{range .items[*]}[{.status.conditions[?(@.type=="Established")].status}] {end}'
+        done = self.kubectl("get", "customresourcedefinitions", f"--output=jsonpath={jsonpath}", check=False)
+        return done.returncode == 0 and set(done.stdout.split()) == {"[True]"}
 
     def _default_account_exists(self) -> bool:
         return self.kubectl("get", "serviceaccount", "default", check=False).returncode == 0

@@ -34,13 +34,10 @@ _REASONS = (
         r"GOPROXY=off|dial tcp|connection re|i/o timeout|no such host|TLS handshake|x509|unexpected EOF"
         r"|proxyconnect|: [45]\d\d |unknown revision|unrecognized import path|GOVCS",
         "cannot be had from the module source that GOPROXY names",
-        "check the network and `go env GOPROXY GOFLAGS`, or put the finished binary on PATH",
+        "check the network and what `go env GOPROXY GOMODCACHE` says",
     ),
 )
-_BROKEN = (
-    "cannot be built",
-    "compare your Go with the one in the message, or put the finished binary on PATH",
-)
+_BROKEN = ("cannot be built", "check `go version` and `go env GOFLAGS`, or put a finished one on PATH")
 
 
 def built_path(part: Part) -> Path:
@@ -87,13 +84,11 @@ def _go_build(part: Part, target: Path) -> None:
 
 def failure(what: str, output: str) -> PartError:
     """Return the error for `what`, told from the `output` of go: the module, the rule, the last lines."""
-    reason, fix = next(
-        ((reason, fix) for pattern, reason, fix in _REASONS if re.search(pattern, output)), _BROKEN
-    )
+    reason, fix = next((each[1:] for each in _REASONS if re.search(each[0], output)), _BROKEN)
     modules = re.findall(r"([\w.~/-]+\.[\w.~/-]+)@(v\d[\w.+-]*)", output) or re.findall(
         r"go: downloading (\S+) (v\S+)", output
     )
-    subject = f"{what}: module {modules[-1][0]}@{modules[-1][1]}" if modules and fix != _BROKEN[1] else what
+    subject = f"{what}: module {'@'.join(modules[-1])}" if modules and (reason, fix) != _BROKEN else what
     lines = [line for line in output.splitlines() if line and not line.startswith("go: downloading")]
     told = without_addresses(" / ".join(lines[-_LAST_LINES:]))
     return PartError(f"{subject} {reason} (go says: {told})", fix)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from valuegen import architectures, quantization
+from valuegen import architectures, quantization_readers
 from valuegen.architectures.base import text_keys
 from valuegen.errors import ModelError
 from valuegen.keys import Keys
@@ -81,7 +81,7 @@ class ModelConfig:
             tie_word_embeddings=described.tie_word_embeddings,
             dtype=_dtype(keys),
             supports_float16=described.supports_float16,
-            quantization=quantization.read(keys, modelopt),
+            quantization=quantization_readers.read(keys, modelopt),
             modules=described.modules,
             kv_layers=described.kv_layers,
         )

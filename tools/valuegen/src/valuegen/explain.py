@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from valuegen import overhead
 from valuegen.host import LARGEST_SHARD, SLOW_READ
+from valuegen.words import gib
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,7 +71,7 @@ def explain(result: FitResult) -> Iterator[Explanation]:
     )
     yield Explanation(
         "host memory",
-        f"{_bytes(host.memory_request_bytes)} requested, {_bytes(host.memory_limit_bytes)} limit",
+        f"{gib(host.memory_request_bytes)} requested, {gib(host.memory_limit_bytes)} limit",
         "assumed",
         f"servers 3 to 3.5 GiB + {result.gpus} workers x 2.5 to 4 GiB + pinned token ids + shared memory; "
         f"the limit also holds one shard of at most {LARGEST_SHARD / 1e9:.0f} GB per worker",
@@ -152,4 +153,4 @@ def _rank(result: FitResult, rank: Rank) -> Iterator[Explanation]:
 
 
 def _bytes(size: int) -> str:
-    return f"{max(0, size):,} bytes ({max(0, size) / overhead.GIB:.2f} GiB)"
+    return f"{max(0, size):,} bytes ({gib(size)})"

@@ -27,18 +27,26 @@ class Model:
     config: ModelConfig
     source: Literal["config", "size"]  # "size": the shape is an assumption
     origin: str  # for people: which file, catalogue entry or assumption
-    uri: str  # what the chart's `source.uri` gets: hf://…, an absolute path, or empty
+    uri: str  # what the chart's `source.uri` gets: hf://..., an absolute path, or empty
+    revision: str = ""  # branch, tag or commit that was read from the Hub; empty: its default
 
     @classmethod
     def load(cls, name: str, *, revision: str | None = None) -> Model:
         """The model that `name` means: a directory or config.json, a catalogue name, a Hub id, or a size.
 
-        Raises ModelError if nothing of that name can be read as a language model.
+        With a `revision` the Hub is asked, also for a model of the catalogue. Raises ModelError if
+        nothing of that name can be read as a language model.
         """
+        if not name.strip():
+            raise ModelError("MODEL: is empty", "`valuegen models` lists names to start with")
         path = Path(name).expanduser()
         if name.startswith((".", "/", "~")) or name.endswith(".json") or path.is_dir():
+            if revision is not None:
+                raise ModelError(f"{name}: a file has no revision", "drop --revision, or name a Hub id")
             return _from_path(path)
         known = find_model(name)
+        if revision is not None:
+            return _from_hub(known.hub if known else name, revision)
         if known is not None:
             config = ModelConfig.from_dict(
                 known.config, name=known.name, hf_quant_config=known.hf_quant_config
@@ -48,11 +56,11 @@ class Model:
         if size is not None:
             return _from_size(name, float(size["number"]) * {"b": 1e9, "m": 1e6}[size["unit"].lower()])
         if HUB_ID.fullmatch(name):
-            return _from_hub(name, revision)
+            return _from_hub(name, None)
         suggestion = nearest_model(name)
         fix = f"did you mean {suggestion}? " if suggestion else ""
         raise ModelError(
-            f"{name or 'MODEL'}: no such file, catalogue name, Hub id (org/name) or size (70B)",
+            f"{name}: no such file, catalogue name, Hub id (org/name) or size (70B)",
             f"{fix}`valuegen models` lists the catalogue",
         )
 
@@ -68,6 +76,10 @@ def _from_path(path: Path) -> Model:
 
 
 def _from_hub(repo_id: str, revision: str | None) -> Model:
+    if not HUB_ID.fullmatch(repo_id):
+        raise ModelError(
+            f"{repo_id}: a revision needs a Hub id (org/name)", "drop --revision, or name the Hub id"
+        )
     config_file = hub.fetch(repo_id, "config.json", revision=revision)
     if config_file is None:
         raise ModelError(
@@ -77,13 +89,17 @@ def _from_hub(repo_id: str, revision: str | None) -> Model:
     hf_quant_config = _read_json(quant_file) if quant_file is not None else None
     name = repo_id.rpartition("/")[2]
     config = ModelConfig.from_dict(_read_json(config_file), name=name, hf_quant_config=hf_quant_config)
-    return Model(name, config, "config", f"config.json of {repo_id}", f"hf://{repo_id}")
+    origin = f"config.json of {repo_id}" + (f" at {revision}" if revision else "")
+    return Model(name, config, "config", origin, f"hf://{repo_id}", revision or "")
 
 
 def _read_json(path: Path) -> dict[str, Any]:
     """The JSON object in a small file; ModelError names the file and what is wrong with it."""
     fix = "give the directory of a checkpoint, or its config.json"
     try:
+        # A pipe or a device would block, or never end.
+        if path.exists() and not path.is_file():
+            raise ModelError(f"{path}: is no regular file", fix)
         if path.stat().st_size > MAX_CONFIG_BYTES:
             raise ModelError(f"{path}: larger than {MAX_CONFIG_BYTES // 1024**2} MiB, no config.json is", fix)
         text = path.read_text(encoding="utf-8")
@@ -105,9 +121,10 @@ def _read_json(path: Path) -> dict[str, Any]:
     return document
 
 
-# Shapes of the Llama 3 family (and Mistral Large 2): hidden, intermediate, layers, heads. A size in
+# Shapes of the Llama 3 family, and like it: hidden, intermediate, layers, heads. A size in
 # between keeps the width of the nearest one and gets more or fewer layers.
 LLAMA_SHAPES = (
+    (1024, 4096, 16, 16),
     (2048, 8192, 16, 32),
     (3072, 8192, 28, 24),
     (4096, 14336, 32, 32),
@@ -117,12 +134,12 @@ LLAMA_SHAPES = (
     (16384, 53248, 126, 128),
 )
 LLAMA_VOCAB, LLAMA_KV_HEADS, LLAMA_CONTEXT = 128256, 8, 131072
-SMALLEST, LARGEST = 0.1e9, 2000e9  # parameters
+SMALLEST, LARGEST = 0.3e9, 2000e9  # parameters
 
 
 def _from_size(name: str, parameters: float) -> Model:
     if not SMALLEST <= parameters <= LARGEST:
-        raise ModelError(f"{name}: no size of a language model", "give a size from 100M to 2000B")
+        raise ModelError(f"{name}: no size of a language model", "give a size from 300M to 2000B")
 
     def per_layer(shape: tuple[int, int, int, int]) -> int:
         hidden, intermediate, _, heads = shape

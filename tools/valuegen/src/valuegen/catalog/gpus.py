@@ -40,8 +40,9 @@ class Gpu:
         try:
             return by_name[plain(name)]
         except KeyError:
-            known = [key for gpu in all_gpus() for key in (gpu.name, *gpu.products)]
-            suggestion = nearest(name, known)
+            suggestion = nearest(
+                name, [key for gpu in all_gpus() for key in (gpu.name, *gpu.aliases, *gpu.products)]
+            )
             fix = f"did you mean {suggestion}? " if suggestion else ""
             raise GpuError(
                 f"--gpu {name}: no such GPU", f"{fix}`valuegen gpus` lists the names that are known"
