@@ -81,8 +81,8 @@ BODIES: list[tuple[dict[str, Any], str]] = [
         "cache.size: a claim needs a size; set the size of the weights and a fifth more, for example 40Gi",
     ),
     (
-        {"cache": {"mountPath": "/tmp"}},
-        "cache.mountPath: /tmp is taken; set a folder of its own, for example /cache",
+        {"cache": {"mountPath": "/dev/shm"}},
+        "cache.mountPath: /dev/shm is taken; set a folder of its own, for example /cache",
     ),
     (
         {"cache": {"type": "claim", "size": "40Gi"}, "replicas": 2},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -65,7 +66,10 @@ def test_a_size_of_no_language_model_is_refused(size: str) -> None:
         Model.load(size)
 
 
-def test_a_hub_id_without_the_extra_is_refused_with_the_command_that_installs_it() -> None:
+def test_a_hub_id_without_the_extra_is_refused_with_the_command_that_installs_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)  # as if it were not installed
     with pytest.raises(ModelError) as refused:
         Model.load("some-org/some-model")
     assert "some-org/some-model" in refused.value.message

@@ -51,10 +51,13 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return _fail(_one_line(error), 2)
     except KeyboardInterrupt:
         return _fail("interrupted", INTERRUPTED)
-    except BrokenPipeError:
-        # The interpreter flushes stdout once more when it exits; let that go nowhere.
+    except OSError as error:
+        # Files are the library's business; what is left is standard output. The interpreter flushes
+        # it once more when it exits: let that go nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return READER_GONE
+        if isinstance(error, BrokenPipeError):
+            return READER_GONE
+        return _fail(f"standard output: cannot be written ({error.strerror}); free space or redirect it", 2)
 
 
 def _invoke(arguments: list[str]) -> int:
