@@ -34,7 +34,7 @@ def lives(
 ) -> Iterator[dict[tuple[Path, int], Future[None]]]:
     with ThreadPoolExecutor(max_workers=4) as pool:
         yield {
-            (path, major): pool.submit(live, chart, release_factory(helm=helm(major)), path, gpu_nodes)
+            (path, major): pool.submit(live, chart, release_factory, path, major, gpu_nodes)
             for path, major in LIVES
         }
         pool.shutdown(cancel_futures=True)
@@ -51,8 +51,15 @@ def test_a_scenario_installs_rolls_and_leaves_nothing(
     lives[path, major].result()
 
 
-def live(chart: Chart, release: Release, path: Path, gpu_nodes: list[GpuNode]) -> None:
+def live(
+    chart: Chart,
+    release_factory: Callable[..., Release],
+    path: Path,
+    major: int,
+    gpu_nodes: list[GpuNode],
+) -> None:
     """One life of a release, from the objects it expects to what it leaves behind."""
+    release = release_factory(helm=helm(major))
     scenario = Scenario.of(path)
     rendered = chart.render(
         path, release=release.name, namespace=release.namespace, external=scenario.external
