@@ -165,12 +165,12 @@ def _origin(candidate: Candidate, uri: str) -> str:
 def _reasons(candidate: Candidate, concurrency: int) -> dict[str, str]:
     """A sentence for each number."""
     result = candidate.fit
-    settings, gpu = result.settings, result.gpu
+    settings, gpu, price = result.settings, result.gpu, candidate.offer.price
     weights = max(rank.weights_bytes for rank in result.ranks)
     checkpoint = checkpoint_bytes(result.model.config)
     workers = "1 GPU" if result.gpus == 1 else f"{result.gpus} GPUs"
     return {
-        "product": f"{gib(gpu.memory_bytes)} each as CUDA counts it, {candidate.offer.price:.2f} USD per hour.",
+        "product": f"{gib(gpu.memory_bytes)} each as CUDA counts it, {price:.2f} USD per hour.",
         "tensor": f"GPUs that share every layer: {gib(weights)} of weights on each.",
         "replicas": f"{requests(concurrency)} of {settings.max_model_len} tokens at once, "
         f"{candidate.requests_per_replica} in each replica.",
@@ -182,12 +182,8 @@ def _reasons(candidate: Candidate, concurrency: int) -> dict[str, str]:
         "cache": f"Checkpoint of {gib(checkpoint)} and 10 %, and 5 GiB of compiled kernels.",
         "startup": f"Download of {gib(checkpoint)} at 100 MB/s and 300 s of engine start; at least 600.",
         "drain": "An answer of 4096 tokens at 20 tokens per second; keep it above your longest request.",
-        "cost": f"USD per replica and hour: {workers} at {candidate.offer.price:.2f} "
-        + (
-            "(your price)."
-            if candidate.offer.price != gpu.usd_per_hour
-            else f"(list price of {price_date()}, assumed)."
-        ),
+        "cost": f"USD per replica and hour: {workers} at {price:.2f} "
+        + ("(your price)." if price != gpu.usd_per_hour else f"(list price of {price_date()}, assumed)."),
     }
 
 
