@@ -15,6 +15,7 @@ from valuegen.files import replace_file
 from valuegen.overhead import MIB
 from valuegen.weights import checkpoint_bytes
 from valuegen.words import GIB, gib, requests
+from valuegen.yamledit import flow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
     from valuegen.plan import Candidate, Plan, Request
 
 KEY = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")  # a DNS-1035 label: it names a Service
-PLAIN_SCALAR = re.compile(r"[A-Za-z][A-Za-z0-9._/-]*(://[A-Za-z0-9._/-]+)?")
-YAML_WORDS = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
-
 # Settings that the chart has keys of its own for, or that follow from them.
 OWN_KEYS = {
     "tensor_parallel_size",
@@ -227,15 +225,9 @@ def _environment() -> jinja2.Environment:
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701  (YAML, not HTML; strings go through the yaml filter)
     )
-    environment.filters["yaml"] = _scalar
+    environment.filters["yaml"] = flow
     environment.filters["quantity"] = _quantity
     return environment
-
-
-def _scalar(value: Any) -> str:
-    """A value in YAML's flow style: what is no plain word is written as JSON, which YAML reads."""
-    plain = isinstance(value, str) and PLAIN_SCALAR.fullmatch(value) and value.lower() not in YAML_WORDS
-    return str(value) if plain else json.dumps(value)
 
 
 def _quantity(size: int) -> str:
