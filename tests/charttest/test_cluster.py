@@ -9,12 +9,15 @@ import socket
 import subprocess
 import sys
 import time
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from charttest.cluster import LocalCluster, process
 from charttest.errors import ClusterError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = pytest.mark.cluster
 
@@ -69,7 +72,7 @@ def test_two_clusters_run_side_by_side_until_down_and_leave_nothing(state_home: 
     assert "--name one: this cluster is already up; use it, or stop it first" in again.stderr
 
     with LocalCluster("two") as second:
-        assert "h100-0" in second.kubectl("get", "nodes", "--output=name").stdout
+        assert "h100-0" in second.kubectl("get", "nodes", "--output=name")
         listed = json.loads(charttest("cluster", "status", "--json").stdout)
         assert [c["name"] for c in listed] == ["one", "two"]
         assert all(part["alive"] for c in listed for part in c["parts"])
@@ -107,16 +110,16 @@ def test_a_signal_to_its_owner_ends_the_cluster(state_home: Path, number: signal
 
 
 def test_a_part_that_dies_is_reported_with_the_end_of_its_log(state_home: Path) -> None:
-    with (
-        pytest.raises(ClusterError, match="etcd has died; the end of its log"),
-        LocalCluster("broken") as cluster,
-    ):
-        victim = next(part for part in cluster.status() if part.name == "etcd")
-        os.kill(victim.pid, signal.SIGKILL)
-        told = charttest("cluster", "status", "--name", "broken")
-        assert told.returncode == 2
-        assert "etcd has died" in told.stderr
-        processes = pids(state_home, "broken")
+    cluster = LocalCluster("broken")
+    cluster.__enter__()
+    victim = next(part for part in cluster.status() if part.name == "etcd")
+    os.kill(victim.pid, signal.SIGKILL)
+    told = charttest("cluster", "status", "--name", "broken")
+    assert told.returncode == 2
+    assert "etcd has died; the end of its log" in told.stderr
+    processes = pids(state_home, "broken")
+    with pytest.raises(ClusterError, match="etcd has died; the end of its log"):
+        cluster.__exit__(None, None, None)
     assert alive(processes) == []
     assert list(state_home.iterdir()) == []
 

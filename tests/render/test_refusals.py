@@ -25,7 +25,10 @@ def refusal(chart: Chart, values: dict[str, Any], major: int = 4) -> str:
 
 # What is wrong in the body of one model, and the line that says so after `models.<name>`.
 BODIES: list[tuple[dict[str, Any], str]] = [
-    ({"source": {}}, "source.uri: is missing; set hf://org/name, pvc://claim/path or an absolute path in the image"),
+    (
+        {"source": {}},
+        "source.uri: is missing; set hf://org/name, pvc://claim/path or an absolute path in the image",
+    ),
     (
         {"source": {"uri": "gs://bucket/model"}},
         'source.uri: "gs://bucket/model" is no model source; set hf://org/name, pvc://claim/path or an absolute path'
@@ -77,7 +80,10 @@ BODIES: list[tuple[dict[str, Any], str]] = [
         {"cache": {"type": "claim"}},
         "cache.size: a claim needs a size; set the size of the weights and a fifth more, for example 40Gi",
     ),
-    ({"cache": {"mountPath": "/tmp"}}, "cache.mountPath: /tmp is taken; set a folder of its own, for example /cache"),  # noqa: S108
+    (
+        {"cache": {"mountPath": "/models"}},
+        "cache.mountPath: /models is taken; set a folder of its own, for example /cache",
+    ),
     (
         {"cache": {"type": "claim", "size": "40Gi"}, "replicas": 2},
         "cache.accessModes: 2 pods share the claim NAME-cache, which only one node can mount; set [ReadWriteMany], or"
@@ -126,16 +132,19 @@ BODIES: list[tuple[dict[str, Any], str]] = [
     ),
     ({"args": {"enforce-eager": "yes"}}, "args.enforce-eager: is a switch; set true or false"),
     ({"args": {"max-model-len": [1]}}, "args.max-model-len: takes one value; set a text or a number"),
-    ({"args": {"cudagraph-capture-sizes": {"a": 1}}}, "args.cudagraph-capture-sizes: takes several values; set a list"),
+    (
+        {"args": {"cudagraph-capture-sizes": {"a": 1}}},
+        "args.cudagraph-capture-sizes: takes several values; set a list",
+    ),
 ]
 NAMED = [(f"m{number}", *case) for number, case in enumerate(BODIES)]
 
 
 @pytest.fixture(scope="module", params=[3, 4], ids=["helm3", "helm4"])
-def said(request: pytest.FixtureRequest, chart: Chart) -> Iterator[list[str]]:
+def said(request: pytest.FixtureRequest, chart: Chart) -> list[str]:
     """What one render says about all of BODIES, each in a model of its own."""
     values = {"models": {name: {**SOURCE, **body} for name, body, _ in NAMED}}
-    yield [line.strip() for line in refusal(chart, values, request.param).splitlines()]
+    return [line.strip() for line in refusal(chart, values, request.param).splitlines()]
 
 
 @pytest.mark.parametrize(("name", "_body", "line"), NAMED, ids=[json.dumps(case[1]) for case in NAMED])
@@ -236,7 +245,9 @@ def test_values_that_contradict_each_other_are_refused(
     assert [line.strip() for line in text.splitlines()] == ["vllm-stack cannot render these values:", *lines]
 
 
-def maps(schema: dict[str, Any], root: dict[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+def maps(
+    schema: dict[str, Any], root: dict[str, Any], path: tuple[str, ...] = ()
+) -> Iterator[tuple[str, ...]]:
     """The path of every map of the values whose keys are fixed; a free key is called x, a model m."""
     schema = root["$defs"][schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
     if schema.get("additionalProperties") is False:
@@ -274,20 +285,20 @@ TYPES: list[tuple[str, Any, str]] = [
     ("engine", "sglang", "value must be one of 'vllm'"),
     ("workload", "statefulset", "value must be one of 'auto', 'deployment'"),
     ("replicas", -1, "minimum: got -1, want 0"),
-    ("replicas", "two", "got string, want integer or null"),
+    ("replicas", "two", "got string, want null or integer"),
     ("parallelism/tensor", 0, "minimum: got 0, want 1"),
-    ("accelerator/count", 1.5, "got number, want integer or null"),
+    ("accelerator/count", 1.5, "got number, want null or integer"),
     ("resources/requests/memory", "16GiB", "'16GiB' does not match pattern"),
     ("sharedMemory/size", "lots", "'lots' does not match pattern"),
     ("cache/type", "nfs", "value must be one of 'emptyDir', 'claim', 'existingClaim'"),
     ("cache/mountPath", "cache", "'cache' does not match pattern '^/'"),
     ("startup/budgetSeconds", 0, "minimum: got 0, want 1"),
-    ("shutdown/drainSeconds", "2m", "got string, want integer or null"),
+    ("shutdown/drainSeconds", "2m", "got string, want null or integer"),
     ("rollout/maxSurge", "half", "'half' does not match pattern"),
     ("service/port", 70000, "maximum: got 70,000, want 65,535"),
     ("image/digest", "latest", "'latest' does not match pattern"),
     ("image/pullPolicy", "Sometimes", "value must be one of 'Always', 'IfNotPresent', 'Never'"),
-    ("podLabels/team", 7, "got number, want string or null"),
+    ("podLabels/team", 7, "got number, want null or string"),
     ("cost", "cheap", "'cheap' does not match pattern"),
 ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from charttest import parts
@@ -20,9 +21,8 @@ class KubectlError(ClusterError):
     def __init__(self, arguments: tuple[str, ...], output: str) -> None:
         """Keep the output apart from the command that failed."""
         self.output = output.strip()
-        super().__init__(
-            f"kubectl {' '.join(arguments)}: {self.output}", "see the cluster's own message above"
-        )
+        message = f"kubectl {' '.join(arguments)}: {self.output}"
+        super().__init__(message, "do what the API server asks for")
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,13 @@ class Kubectl:
 
     kubeconfig: Path
 
+    @cached_property
+    def _binary(self) -> Path:
+        return parts.find("kubectl")
+
     def __call__(self, *arguments: str, stdin: str | None = None) -> str:
         """What `kubectl ARGUMENTS` prints; KubectlError when it fails."""
-        command = [str(parts.find("kubectl")), "--kubeconfig", str(self.kubeconfig), *arguments]
+        command = [str(self._binary), "--kubeconfig", str(self.kubeconfig), *arguments]
         done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
         if done.returncode:
             raise KubectlError(arguments, done.stderr or done.stdout)

@@ -7,9 +7,7 @@ import random
 import re
 import shutil
 import signal
-import socket
 import ssl
-import subprocess
 import threading
 import time
 import urllib.error
@@ -18,13 +16,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-import yaml
-
 from charttest import parts
-from charttest.cluster import control_plane, pki, process, simulation, state
-from charttest.cluster.control_plane import Ports
+from charttest.cluster import control_plane, kubeconfig, pki, process, simulation, state
 from charttest.cluster.nodepools import read_node_pools
+from charttest.cluster.ports import free_ports, is_free
 from charttest.errors import ClusterError
+from charttest.kubectl import Kubectl
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -35,7 +32,6 @@ if TYPE_CHECKING:
 BINARIES = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok", "kubectl")
 NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?")
 START_SECONDS = 60  # a part that needs longer is broken; a warm start takes under 10 s
-PORT_RANGE = range(20000, 30000)  # below the range that Linux takes outgoing connections from
 ATTEMPTS = 3  # a port can be taken between choosing and binding it
 
 
@@ -91,23 +87,10 @@ class LocalCluster:
         """The API server's URL."""
         return self._require_state().server
 
-    def kubectl(
-        self, *arguments: str, stdin: str | None = None, check: bool = True
-    ) -> subprocess.CompletedProcess[str]:
-        """Run kubectl on the cluster. With `check`, ClusterError with kubectl's own words if it fails."""
-        done = subprocess.run(
-            [str(self._kubectl), f"--kubeconfig={self.kubeconfig}", *arguments],
-            input=stdin,
-            stdin=subprocess.DEVNULL if stdin is None else None,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if check and done.returncode != 0:
-            self.check()
-            words = " ".join(arguments[:3])
-            raise ClusterError(f"kubectl {words}: {done.stderr.strip()}", "see the message of the API server")
-        return done
+    @cached_property
+    def kubectl(self) -> Kubectl:
+        """kubectl on this cluster."""
+        return Kubectl(self.kubeconfig)
 
     def status(self) -> list[PartStatus]:
         """Every part and whether it runs."""
@@ -121,10 +104,6 @@ class LocalCluster:
                     f"cluster {self.name}: {part.name} has died; the end of its log:\n{part.log_tail()}",
                     f"stop the cluster (`charttest cluster down --name {self.name}`) and start it again",
                 )
-
-    @cached_property
-    def _kubectl(self) -> Path:
-        return parts.find("kubectl")
 
     # Start and stop
 
@@ -149,7 +128,7 @@ class LocalCluster:
                 f"--name {self.name}: this cluster is already up",
                 f"use it, or stop it first: charttest cluster down --name {self.name}",
             )
-        if self._port is not None and not _is_free(self._port):
+        if self._port is not None and not is_free(self._port):
             raise ClusterError(
                 f"--port {self._port}: another process listens there",
                 "choose another port, or leave the option out to get a free one",
@@ -209,14 +188,14 @@ class LocalCluster:
     def _bring_up(self, binaries: dict[str, Path], objects: str) -> None:
         shutil.rmtree(self.directory, ignore_errors=True)
         self.directory.mkdir(parents=True, mode=0o700)
-        ports = _free_ports(self._port)
+        ports = free_ports(self._port)
         owner = None if self._detached else (os.getpid(), process.start_time(os.getpid()) or 0)
         self._state = state.State(self.directory, owner, f"https://127.0.0.1:{ports.server}", [])
         self._state.save()
 
         self._run("etcd", control_plane.etcd(binaries["etcd"], self.directory / "etcd", ports))
         certificates = pki.create(self.directory / "pki")
-        self._write_kubeconfig(certificates)
+        kubeconfig.write(self.kubeconfig, self.name, self.server, certificates)
         self._run("kube-apiserver", control_plane.apiserver(binaries["kube-apiserver"], certificates, ports))
         stages = self.directory / "stages.yaml"
         stages.write_text(simulation.stages(), encoding="utf-8")
@@ -233,42 +212,15 @@ class LocalCluster:
         )
         self._run("kwok", control_plane.kwok(binaries["kwok"], self.kubeconfig, stages))
         self.kubectl("apply", "--server-side", "--filename=-", stdin=objects)
-        self._wait("every node to be ready", self._nodes_ready)
-        self._wait("the default ServiceAccount", self._default_account_exists)
+        self._wait("every node to be ready", lambda: self._have("Ready", "nodes"))
+        self._wait("the default ServiceAccount", self._has_default_account)
+        self._wait("the CRDs", lambda: self._have("Established", "customresourcedefinitions"))
 
     def _run(self, name: str, command: Sequence[str]) -> None:
         current = self._require_state()
         log = self.directory / f"{name}.log"
         current.processes.append(process.start(name, command, log, tied=not self._detached))
         current.save()
-
-    def _write_kubeconfig(self, certificates: pki.Pki) -> None:
-        document = {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "current-context": self.name,
-            "contexts": [{"name": self.name, "context": {"cluster": self.name, "user": "admin"}}],
-            "clusters": [
-                {
-                    "name": self.name,
-                    "cluster": {
-                        "server": self.server,
-                        "certificate-authority": str(certificates.authority.certificate),
-                    },
-                }
-            ],
-            "users": [
-                {
-                    "name": "admin",
-                    "user": {
-                        "client-certificate": str(certificates.admin.certificate),
-                        "client-key": str(certificates.admin.key),
-                    },
-                }
-            ],
-        }
-        self.kubeconfig.touch(mode=0o600)
-        self.kubeconfig.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
 
     def _wait_until_ready(self, certificates: pki.Pki) -> None:
         context = ssl.create_default_context(cafile=str(certificates.authority.certificate))
@@ -283,13 +235,13 @@ class LocalCluster:
 
         self._wait("the API server", ready)
 
-    def _nodes_ready(self) -> bool:
-        jsonpath = '{range .items[*]}{.status.conditions[?(@.type=="Ready")].status} {end}'
-        done = self.kubectl("get", "nodes", f"--output=jsonpath={jsonpath}", check=False)
-        return done.returncode == 0 and "True" in done.stdout and set(done.stdout.split()) == {"True"}
+    def _have(self, condition: str, kind: str) -> bool:
+        """Whether there are objects of this kind and all of them have the condition."""
+        jsonpath = f'{{range .items[*]}}[{{.status.conditions[?(@.type=="{condition}")].status}}] {{end}}'
+        return set(self.kubectl("get", kind, f"--output=jsonpath={jsonpath}").split()) == {"[True]"}
 
-    def _default_account_exists(self) -> bool:
-        return self.kubectl("get", "serviceaccount", "default", check=False).returncode == 0
+    def _has_default_account(self) -> bool:
+        return self.kubectl("get", "serviceaccount", "default", "--ignore-not-found") != ""
 
     def _wait(self, what: str, condition: Callable[[], bool]) -> None:
         deadline = time.monotonic() + START_SECONDS
@@ -320,24 +272,3 @@ class _PortTakenError(ClusterError):
 def exit_on_sigterm(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001
     """A signal handler: end by an exception, so that what was started is stopped on the way out."""
     raise SystemExit(128 + signum)
-
-
-def _free_ports(server: int | None) -> Ports:
-    chosen: list[int] = []
-    for candidate in random.sample(PORT_RANGE, k=len(PORT_RANGE)):
-        if len(chosen) == len(Ports.__dataclass_fields__):
-            break
-        if candidate != server and _is_free(candidate):
-            chosen.append(candidate)
-    etcd, peer, own, controller_manager, scheduler = chosen
-    return Ports(etcd, peer, own if server is None else server, controller_manager, scheduler)
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True
