@@ -22,6 +22,7 @@ class CharttestError(Exception):
         self.fix = fix
 
     def __str__(self) -> str:
+        """Return both parts, the next step on a line of its own."""
         return f"{self.message}\n  next: {self.fix}"
 
 

