@@ -1,50 +1,45 @@
-"""Everything charttest refuses or reports.
+"""What charttest raises.
 
-CharttestError            what went wrong, what to do next, the exit code
-├── UsageError            an input that cannot be used (2)
-├── PartError             a real component cannot be found or built (4)
-├── ClusterError          the local cluster cannot start, or a part of it died (5)
-└── RenderError           a chart does not render (6)
+CharttestError        exit code 2: the run itself did not work
+├── UsageError        an input of the command or the fixture cannot be used
+├── PartError         a component, or the Go toolchain, cannot be found or built
+├── ClusterError      the local control plane cannot be started or reached
+├── RenderError       a chart cannot be rendered
+└── FindingError      exit code 1: the run worked and found something wrong in a chart
 """
 
 from __future__ import annotations
 
 
 class CharttestError(Exception):
-    """Names the input and the rule in `message`, the next step in `fix`."""
-
-    exit_code = 1
-
-    def __init__(self, message: str, fix: str) -> None:
-        """Keep both parts; `str()` joins them for people."""
-        super().__init__(message, fix)
-        self.message = message
-        self.fix = fix
-
-    def __str__(self) -> str:
-        """Return both parts, the next step on a line of its own."""
-        return f"{self.message}\n  next: {self.fix}"
-
-
-class UsageError(CharttestError):
-    """An input that cannot be used: change it as `fix` says."""
+    """Base of all; `message` says which rule which input broke, `fix` what to do next."""
 
     exit_code = 2
 
+    def __init__(self, message: str, fix: str) -> None:
+        """Say what is wrong, and what to do next."""
+        super().__init__(f"{message}; {fix}")
+        self.message = message
+        self.fix = fix
+
+
+class UsageError(CharttestError):
+    """An input cannot be used: change it as `fix` says."""
+
 
 class PartError(CharttestError):
-    """A real component cannot be found or built; what was built before stays in the cache."""
-
-    exit_code = 4
+    """A component, or the Go toolchain, cannot be found or built."""
 
 
 class ClusterError(CharttestError):
-    """The local cluster cannot start, or one of its parts died; the message carries its log's tail."""
-
-    exit_code = 5
+    """The local control plane cannot be started or reached."""
 
 
 class RenderError(CharttestError):
-    """A chart does not render, or what it renders is no Kubernetes object."""
+    """A chart cannot be rendered."""
 
-    exit_code = 6
+
+class FindingError(CharttestError):
+    """The run worked and found something wrong in a chart."""
+
+    exit_code = 1

@@ -1,72 +1,69 @@
-"""`charttest`: subcommands are imported only when they run, so `--help` stays fast."""
+"""The command `charttest`; each subcommand is a module of the same name, imported when it is used."""
 
 from __future__ import annotations
 
 import importlib
+import os
+import signal
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from charttest.errors import CharttestError
-from charttest.signals import Terminated, terminate_like_interrupt
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from types import FrameType
 
-# name -> (module, sentence shown by --help); each module defines a click command of that name
-COMMANDS = {
-    "cluster": ("charttest.cli.cluster", "Start, show and stop a local cluster with simulated GPU nodes."),
-    "lint": ("charttest.cli.lint", "Render a chart and check every object it makes."),
-    "parts": ("charttest.cli.parts", "Find or build the real components."),
-}
+_COMMANDS = ("cluster", "lint", "parts")
 
 
-class LazyGroup(click.Group):
-    """A group that lists its commands without importing them."""
+class _LazyGroup(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(_COMMANDS)
 
-    def list_commands(self, _ctx: click.Context) -> list[str]:
-        """Return the names in alphabetical order."""
-        return sorted(COMMANDS)
-
-    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import the module of one command."""
-        if cmd_name not in COMMANDS:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in _COMMANDS:
             return None
-        command: click.Command = getattr(importlib.import_module(COMMANDS[cmd_name][0]), cmd_name)
+        command = getattr(importlib.import_module(f"charttest.cli.{cmd_name}"), cmd_name)
+        if not isinstance(command, click.Command):
+            raise TypeError(f"charttest.cli.{cmd_name}.{cmd_name} is not a click command")
         return command
 
-    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write names and sentences from the table above."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, COMMANDS[name][1]) for name in sorted(COMMANDS)])
 
-
-@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_LazyGroup)
 @click.version_option(package_name="charttest")
 def charttest() -> None:
-    """Tests Helm charts on a real control plane, without Docker."""
+    """Test Helm charts on a real control plane, without Docker."""
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line; the one place that turns errors into exit codes."""
-    sys.exit(_exit_code(arguments))
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code.
 
-
-def _exit_code(arguments: Sequence[str] | None) -> int:
+    0: well; 1: a finding; 2: the run did not work; 130: Ctrl-C; 141: the reader of stdout left.
+    """
+    signal.signal(signal.SIGTERM, _exit_cleanly)
     try:
-        with terminate_like_interrupt():
-            result = charttest.main(args=arguments, prog_name="charttest", standalone_mode=False)
+        with charttest.make_context("charttest", list(sys.argv[1:] if args is None else args)) as context:
+            charttest.invoke(context)
+        sys.stdout.flush()
     except CharttestError as error:
-        print(f"charttest: {error}", file=sys.stderr)
+        click.echo(f"charttest: {error}", err=True)
         return error.exit_code
+    except click.exceptions.Exit as done:
+        return done.exit_code
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except Terminated as signal_error:
-        print(f"charttest: stopped by {signal_error.name}", file=sys.stderr)
-        return signal_error.exit_code
     except (KeyboardInterrupt, click.Abort):
-        print("charttest: interrupted", file=sys.stderr)
-        return 130
-    return result if isinstance(result, int) else 0
+        return 128 + signal.SIGINT
+    except BrokenPipeError:
+        # Python flushes stdout once more when it exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+    return 0
+
+
+def _exit_cleanly(number: int, _frame: FrameType | None) -> NoReturn:
+    sys.exit(128 + number)

@@ -1,8 +1,7 @@
-"""A real control plane with simulated GPU nodes, as plain processes on loopback."""
+"""A local Kubernetes control plane with simulated GPU nodes, as plain processes on loopback."""
 
-from __future__ import annotations
+from charttest.cluster.local import LocalCluster, PartStatus
+from charttest.cluster.nodepools import NodePool, read_node_pools
+from charttest.cluster.state import running_clusters
 
-from charttest.cluster.local import LocalCluster
-from charttest.cluster.nodepools import NodePool, load_node_pools
-
-__all__ = ["LocalCluster", "NodePool", "load_node_pools"]
+__all__ = ["LocalCluster", "NodePool", "PartStatus", "read_node_pools", "running_clusters"]

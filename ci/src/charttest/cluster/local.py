@@ -1,327 +1,343 @@
-"""The local cluster: starts the parts, puts nodes and CRDs there, stops without a trace."""
+"""The local cluster: brings the parts up in order, watches them, and leaves nothing behind."""
 
 from __future__ import annotations
 
-import base64
-import contextlib
-import json
 import os
+import random
+import re
+import shutil
+import signal
+import socket
 import ssl
 import subprocess
-import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
-import uuid
-from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import yaml
 
 from charttest import parts
-from charttest.cluster import components, processes, state
-from charttest.cluster.nodepools import DEFAULT, load_node_pools
-from charttest.cluster.pki import Authority
-from charttest.cluster.ports import Reservation
-from charttest.cluster.stages import stages, storage_classes
+from charttest.cluster import control_plane, pki, process, simulation, state
+from charttest.cluster.control_plane import Ports
+from charttest.cluster.nodepools import read_node_pools
 from charttest.errors import ClusterError
-from charttest.parts.registry import select
-from charttest.signals import terminate_like_interrupt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from types import TracebackType
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+    from types import FrameType, TracebackType
 
-# module -> folder of the CustomResourceDefinitions that the charts use
-CRDS = {"sigs.k8s.io/gateway-api": "config/crd/standard"}
 
-_START_SECONDS = 60.0
-_POLL_SECONDS = 0.05
+BINARIES = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok", "kubectl")
+NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?")
+START_SECONDS = 60  # a part that needs longer is broken; a warm start takes under 10 s
+PORT_RANGE = range(20000, 30000)  # below the range that Linux takes outgoing connections from
+ATTEMPTS = 3  # a port can be taken between choosing and binding it
+
+
+@dataclass(frozen=True)
+class PartStatus:
+    """One process of a cluster, for people."""
+
+    name: str
+    pid: int
+    alive: bool
+    log: Path
 
 
 class LocalCluster:
-    """A control plane on loopback with simulated nodes, as a context manager.
+    """etcd, API server, controllers, scheduler and kwok on loopback, with simulated GPU nodes.
 
-    Unless `detached`, every part ends with this process, however it ends; start it in the main thread, since
-    the kernel watches the thread that started a part.
+        with LocalCluster() as cluster:
+            cluster.kubectl("get", "nodes")
+
+    As a context manager the cluster ends with the block, with this process (also when it is killed)
+    and on SIGTERM. `start()` with `detached=True` leaves it running; `LocalCluster.find` finds it again.
     """
 
     def __init__(
         self,
-        node_pools: Path | None = None,
-        kubernetes: str | None = None,
-        *,
         name: str | None = None,
+        *,
+        node_pools: Path | None = None,
         port: int | None = None,
         detached: bool = False,
     ) -> None:
-        """Describe the cluster; nothing starts yet.
-
-        `node_pools` is a YAML file (default: the package's), `kubernetes` a version or its prefix, `name`
-        what `charttest cluster` calls it, `port` the API server's (default: a free one).
-        """
-        self.name = state.check_name(name or f"run-{os.getpid()}-{uuid.uuid4().hex[:6]}")
-        self._pools_file = node_pools or DEFAULT
-        self._kubernetes = kubernetes
+        self.name = f"session-{os.getpid()}-{random.randrange(16**4):04x}" if name is None else name  # noqa: S311
+        if not NAME.fullmatch(self.name):
+            raise ClusterError(
+                f"--name {self.name}: not a name for a cluster", "use up to 40 of a-z, 0-9 and '-'"
+            )
+        self.directory = state.clusters_directory() / self.name
+        self._pools_file = node_pools
         self._port = port
         self._detached = detached
-        self._record: state.Record | None = None
-        self._children: dict[str, subprocess.Popen[bytes]] = {}
-        self._kubectl: Path | None = None
-        self._signals = contextlib.ExitStack()
+        self._state: state.State | None = None
+        self._previous_sigterm: Callable[[int, FrameType | None], object] | int | None = None
 
-    @property
-    def directory(self) -> Path:
-        """Everything of the cluster: certificates, data, logs."""
-        return Path(self._started.directory)
+    # Using it
 
     @property
     def kubeconfig(self) -> Path:
         """The administrator's kubeconfig."""
-        return self._started.kubeconfig
+        return self.directory / "kubeconfig"
 
     @property
-    def api_url(self) -> str:
-        """The address of the API server."""
-        return self._started.api_url
+    def server(self) -> str:
+        """The API server's URL."""
+        return self._require_state().server
 
-    @property
-    def _started(self) -> state.Record:
-        if self._record is None:
-            raise ClusterError(
-                f"cluster {self.name} does not run", "call start(), or use `with LocalCluster()`"
-            )
-        return self._record
-
-    def __enter__(self) -> Self:
-        """Start; SIGTERM and SIGHUP now unwind the program as Ctrl-C does."""
-        self._signals.enter_context(terminate_like_interrupt())
-        try:
-            return self.start()
-        except BaseException:
-            self._signals.close()
-            raise
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Stop."""
-        try:
-            self.stop()
-        finally:
-            self._signals.close()
-
-    def start(self) -> Self:
-        """Start every part and wait until nodes are Ready and pods can be made.
-
-        UsageError: a bad node-pool file or a busy port. PartError: a binary cannot be had. ClusterError: the
-        name is taken, or a part does not come up.
-        """
-        nodes = [node for pool in load_node_pools(self._pools_file) for node in pool.nodes()]
-        names = [*components.PARTS, "kubectl"]
-        wanted = [select(name, self._kubernetes if "kube" in name else None) for name in names]
-        binaries = {part.name: part.path for part in parts.ensure(wanted) if part.path}
-        self._kubectl = binaries["kubectl"]
-        kwok_stages, objects = stages(), [*nodes, *storage_classes(), *_crds()]
-        reservations = [Reservation(self._port or 0), Reservation(), Reservation()]
-        try:
-            layout = self._claim([reservation.port for reservation in reservations])
-            try:
-                self._prepare(layout, kwok_stages)
-                self._run(layout, binaries, objects, len(nodes))
-            except BaseException:
-                self.stop()
-                raise
-        finally:
-            for reservation in reservations:
-                reservation.release()
-        if self._detached:
-            self._record = replace(self._started, owner="")
-            state.write(self._record)
-        return self
-
-    def stop(self) -> None:
-        """End every process and remove every file of the cluster; twice does no harm."""
-        if self._record is None:
-            return
-        record, self._record = self._record, None
-        with state.locked():
-            state.remove(record)
-        for child in self._children.values():
-            child.wait()
-        self._children.clear()
-
-    def check(self) -> None:
-        """Raise ClusterError with the tail of its log when a part has died."""
-        for part in self._started.missing:
-            raise processes.died(self.directory, part)
-
-    def kubectl(self, *arguments: str | Path, stdin: str | None = None) -> str:
-        """Run kubectl on the cluster and return what it prints; ClusterError with its message when it fails."""
-        if self._kubectl is None:
-            self._kubectl = parts.find("kubectl")
-        answer = subprocess.run(
-            [self._kubectl, f"--kubeconfig={self.kubeconfig}", *arguments],
+    def kubectl(
+        self, *arguments: str, stdin: str | None = None, check: bool = True
+    ) -> subprocess.CompletedProcess[str]:
+        """Run kubectl on the cluster. With `check`, ClusterError with kubectl's own words if it fails."""
+        done = subprocess.run(
+            [str(self._kubectl), f"--kubeconfig={self.kubeconfig}", *arguments],
             input=stdin,
+            stdin=subprocess.DEVNULL if stdin is None else None,
             capture_output=True,
             text=True,
             check=False,
         )
-        if answer.returncode:
+        if check and done.returncode != 0:
             self.check()
-            shown = " ".join(str(argument) for argument in arguments)
-            raise ClusterError(
-                f"kubectl {shown}: {answer.stderr.strip()}", "correct the command or the object"
-            )
-        return answer.stdout
+            words = " ".join(arguments[:3])
+            raise ClusterError(f"kubectl {words}: {done.stderr.strip()}", "see the message of the API server")
+        return done
 
-    def _claim(self, ports: list[int]) -> components.Layout:
-        """Take the name; the record is there before the first process, so that nothing can be forgotten."""
-        with state.locked():
-            state.sweep()
-            if state.read(self.name):
+    def status(self) -> list[PartStatus]:
+        """Every part and whether it runs."""
+        return [PartStatus(p.name, p.pid, p.alive, p.log) for p in self._require_state().processes]
+
+    def check(self) -> None:
+        """ClusterError with the tail of its log if a part has died."""
+        for part in self._require_state().processes:
+            if not part.alive:
                 raise ClusterError(
-                    f"a cluster called {self.name} is there already",
-                    f"stop it (charttest cluster down --name {self.name}) or choose another --name",
+                    f"cluster {self.name}: {part.name} has died; the end of its log:\n{part.log_tail()}",
+                    f"stop the cluster (`charttest cluster down --name {self.name}`) and start it again",
                 )
-            directory = Path(tempfile.mkdtemp(prefix="charttest-"))
-            layout = components.Layout(directory, *ports)
-            self._record = state.Record(
-                name=self.name,
-                directory=str(directory),
-                api_url=layout.api_url,
-                nodes=str(self._pools_file),
-                parts=list(components.PARTS),
-                owner=state.identity(),
+
+    @cached_property
+    def _kubectl(self) -> Path:
+        return parts.find("kubectl")
+
+    # Start and stop
+
+    @classmethod
+    def find(cls, name: str) -> LocalCluster:
+        """The cluster of that name that another process has started; ClusterError if there is none."""
+        cluster = cls(name)
+        cluster._state = state.load(cluster.directory)
+        if cluster._state is None:
+            known = ", ".join(state.running_clusters()) or "none runs"
+            raise ClusterError(
+                f"--name {name}: no such cluster ({known})", f"start it: charttest cluster up --name {name}"
             )
-            state.write(self._record)
-        return layout
+        return cluster
 
-    def _prepare(self, layout: components.Layout, kwok_stages: list[dict[str, Any]]) -> None:
-        (layout.directory / "logs").mkdir()
-        authority = Authority.create(layout.pki)
-        authority.issue_server("apiserver", components.KUBERNETES_SERVICE)
-        authority.issue_client("admin", "system:masters")
-        authority.issue_client("front-proxy")
-        authority.write_signing_key("sa")
-        layout.stages.write_text(yaml.dump_all(kwok_stages, Dumper=yaml.CSafeDumper), encoding="utf-8")
-        layout.kubeconfig.touch(mode=0o600)
-        layout.kubeconfig.write_text(json.dumps(_kubeconfig(layout, self.name)), encoding="utf-8")
+    def start(self) -> None:
+        """Bring the cluster up: on return the nodes, the CRDs and the default ServiceAccount are there."""
+        state.sweep()
+        pools = read_node_pools(self._pools_file)
+        if state.load(self.directory) is not None:
+            raise ClusterError(
+                f"--name {self.name}: this cluster is already up",
+                f"use it, or stop it first: charttest cluster down --name {self.name}",
+            )
+        if self._port is not None and not _is_free(self._port):
+            raise ClusterError(
+                f"--port {self._port}: another process listens there",
+                "choose another port, or leave the option out to get a free one",
+            )
+        binaries = parts.find_all(BINARIES)
+        objects = simulation.initial_objects(pools)
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                self._bring_up(binaries, objects)
+            except _PortTakenError:
+                self.stop()
+                if attempt == ATTEMPTS:
+                    raise
+            except BaseException:
+                self.stop()
+                raise
+            else:
+                return
 
-    def _run(
-        self,
-        layout: components.Layout,
-        binaries: dict[str, Path],
-        objects: list[dict[str, Any]],
-        node_count: int,
+    def stop(self) -> None:
+        """End every process and delete every file. Safe to call twice, and on a cluster half started."""
+        current, self._state = self._state, None
+        left = current.remove() if current is not None else []
+        if left:
+            names = ", ".join(f"{p.name} (pid {p.pid})" for p in left)
+            raise ClusterError(f"cluster {self.name}: {names} did not end", "end it by hand")
+
+    def __enter__(self) -> LocalCluster:
+        """Start; from here on SIGTERM stops the cluster before it ends this process."""
+        if threading.current_thread() is threading.main_thread():
+            self._previous_sigterm = signal.signal(signal.SIGTERM, exit_on_sigterm)
+        try:
+            self.start()
+        except BaseException:
+            self._restore_sigterm()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        api = _Api(layout)
-        for part in components.FIRST:
-            self._start_part(part, binaries, layout)
-        self._wait("the API server is ready", lambda: api.get("/readyz") is not None)
-        for part in components.THEN:
-            self._start_part(part, binaries, layout)
-        self.kubectl(
-            "create", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
-        )
-        self._wait("every CustomResourceDefinition is served", lambda: api.established())
-        self._wait("every node is Ready", lambda: api.ready_nodes() == node_count)
-        account = "/api/v1/namespaces/default/serviceaccounts/default"
-        self._wait("the default ServiceAccount is there", lambda: api.get(account) is not None)
+        """Stop; a part that died meanwhile is an error even if nobody noticed."""
+        try:
+            if error is None:
+                self.check()
+        finally:
+            self.stop()
+            self._restore_sigterm()
 
-    def _start_part(self, part: str, binaries: dict[str, Path], layout: components.Layout) -> None:
-        command = components.command(part, binaries, layout)
-        self._children[part] = processes.start(layout.directory, part, command, detached=self._detached)
+    def _restore_sigterm(self) -> None:
+        if self._previous_sigterm is not None:
+            signal.signal(signal.SIGTERM, self._previous_sigterm)
+            self._previous_sigterm = None
+
+    # How it comes up
+
+    def _bring_up(self, binaries: dict[str, Path], objects: str) -> None:
+        shutil.rmtree(self.directory, ignore_errors=True)
+        self.directory.mkdir(parents=True, mode=0o700)
+        ports = _free_ports(self._port)
+        owner = None if self._detached else (os.getpid(), process.start_time(os.getpid()) or 0)
+        self._state = state.State(self.directory, owner, f"https://127.0.0.1:{ports.server}", [])
+        self._state.save()
+
+        self._run("etcd", control_plane.etcd(binaries["etcd"], self.directory / "etcd", ports))
+        certificates = pki.create(self.directory / "pki")
+        self._write_kubeconfig(certificates)
+        self._run("kube-apiserver", control_plane.apiserver(binaries["kube-apiserver"], certificates, ports))
+        stages = self.directory / "stages.yaml"
+        stages.write_text(simulation.stages(), encoding="utf-8")
+        self._wait_until_ready(certificates)
+
+        self._run(
+            "kube-controller-manager",
+            control_plane.controller_manager(
+                binaries["kube-controller-manager"], self.kubeconfig, certificates, ports
+            ),
+        )
+        self._run(
+            "kube-scheduler", control_plane.scheduler(binaries["kube-scheduler"], self.kubeconfig, ports)
+        )
+        self._run("kwok", control_plane.kwok(binaries["kwok"], self.kubeconfig, stages))
+        self.kubectl("apply", "--server-side", "--filename=-", stdin=objects)
+        self._wait("every node to be ready", self._nodes_ready)
+        self._wait("the default ServiceAccount", self._default_account_exists)
+
+    def _run(self, name: str, command: Sequence[str]) -> None:
+        current = self._require_state()
+        log = self.directory / f"{name}.log"
+        current.processes.append(process.start(name, command, log, tied=not self._detached))
+        current.save()
+
+    def _write_kubeconfig(self, certificates: pki.Pki) -> None:
+        document = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": self.name,
+            "contexts": [{"name": self.name, "context": {"cluster": self.name, "user": "admin"}}],
+            "clusters": [
+                {
+                    "name": self.name,
+                    "cluster": {
+                        "server": self.server,
+                        "certificate-authority": str(certificates.authority.certificate),
+                    },
+                }
+            ],
+            "users": [
+                {
+                    "name": "admin",
+                    "user": {
+                        "client-certificate": str(certificates.admin.certificate),
+                        "client-key": str(certificates.admin.key),
+                    },
+                }
+            ],
+        }
+        self.kubeconfig.touch(mode=0o600)
+        self.kubeconfig.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
+
+    def _wait_until_ready(self, certificates: pki.Pki) -> None:
+        context = ssl.create_default_context(cafile=str(certificates.authority.certificate))
+        context.load_cert_chain(str(certificates.admin.certificate), str(certificates.admin.key))
+
+        def ready() -> bool:
+            try:
+                with urllib.request.urlopen(f"{self.server}/readyz", context=context, timeout=2) as answer:  # noqa: S310
+                    return bool(answer.status == 200)
+            except (urllib.error.URLError, OSError):
+                return False
+
+        self._wait("the API server", ready)
+
+    def _nodes_ready(self) -> bool:
+        jsonpath = '{range .items[*]}{.status.conditions[?(@.type=="Ready")].status} {end}'
+        done = self.kubectl("get", "nodes", f"--output=jsonpath={jsonpath}", check=False)
+        return done.returncode == 0 and "True" in done.stdout and set(done.stdout.split()) == {"True"}
+
+    def _default_account_exists(self) -> bool:
+        return self.kubectl("get", "serviceaccount", "default", check=False).returncode == 0
 
     def _wait(self, what: str, condition: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + _START_SECONDS
+        deadline = time.monotonic() + START_SECONDS
         while not condition():
-            for part, child in self._children.items():
-                if child.poll() is not None:
-                    raise processes.died(self.directory, part)
+            for part in self._require_state().processes:
+                if not part.alive and "address already in use" in part.log_tail():
+                    raise _PortTakenError(
+                        f"cluster {self.name}: {part.name} found its port taken", "try again"
+                    )
+            self.check()
             if time.monotonic() > deadline:
-                logs = "\n".join(
-                    f"  {part}:\n{processes.tail(self.directory, part)}" for part in self._children
-                )
                 raise ClusterError(
-                    f"waited {_START_SECONDS:.0f} s in vain until {what}:\n{logs}",
-                    "see the logs above; a machine under heavy load may need a second try",
+                    f"cluster {self.name}: waited {START_SECONDS} s for {what}",
+                    f"is the machine overloaded? the logs lie in {self.directory} while it starts",
                 )
-            time.sleep(_POLL_SECONDS)
+            time.sleep(0.05)
+
+    def _require_state(self) -> state.State:
+        if self._state is None:
+            raise ClusterError(f"cluster {self.name}: not running", "start it first")
+        return self._state
 
 
-class _Api:
-    """Just enough of a client to wait: kubectl would start a process per question."""
+class _PortTakenError(ClusterError):
+    """A port was free when it was chosen and taken when it was bound."""
 
-    def __init__(self, layout: components.Layout) -> None:
-        context = ssl.create_default_context(cafile=str(layout.pki / "ca.crt"))
-        context.load_cert_chain(layout.pki / "admin.crt", layout.pki / "admin.key")
-        # no proxy of the environment: the server is on loopback
-        handlers = (urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
-        self._opener = urllib.request.build_opener(*handlers)
-        self._url = layout.api_url
 
-    def get(self, path: str) -> bytes | None:
-        """Return the answer, or None while the server does not give one with status 200."""
+def exit_on_sigterm(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001
+    """A signal handler: end by an exception, so that what was started is stopped on the way out."""
+    raise SystemExit(128 + signum)
+
+
+def _free_ports(server: int | None) -> Ports:
+    chosen: list[int] = []
+    for candidate in random.sample(PORT_RANGE, k=len(PORT_RANGE)):
+        if len(chosen) == len(Ports.__dataclass_fields__):
+            break
+        if candidate != server and _is_free(candidate):
+            chosen.append(candidate)
+    etcd, peer, own, controller_manager, scheduler = chosen
+    return Ports(etcd, peer, own if server is None else server, controller_manager, scheduler)
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            with self._opener.open(f"{self._url}{path}", timeout=5) as response:
-                answer: bytes = response.read()
-                return answer
-        except (OSError, urllib.error.HTTPError):
-            return None
-
-    def _items(self, path: str) -> list[dict[str, Any]]:
-        answer = self.get(path)
-        items: list[dict[str, Any]] = json.loads(answer)["items"] if answer else []
-        return items
-
-    def established(self) -> bool:
-        """Say whether every CRD is served."""
-        crds = self._items("/apis/apiextensions.k8s.io/v1/customresourcedefinitions")
-        return bool(crds) and all(_condition(crd, "Established") for crd in crds)
-
-    def ready_nodes(self) -> int:
-        """Count the nodes that are Ready and that the controllers have cleared for pods."""
-        nodes = self._items("/api/v1/nodes")
-        return sum(_condition(node, "Ready") and not _startup_taint(node) for node in nodes)
-
-
-def _condition(item: dict[str, Any], kind: str) -> bool:
-    conditions = item.get("status", {}).get("conditions", [])
-    return any(entry["type"] == kind and entry["status"] == "True" for entry in conditions)
-
-
-def _startup_taint(node: dict[str, Any]) -> bool:
-    taints = node["spec"].get("taints", [])
-    return any(taint["key"].startswith("node.kubernetes.io/") for taint in taints)
-
-
-def _crds() -> list[dict[str, Any]]:
-    files = (
-        path for module, folder in CRDS.items() for path in (parts.module_dir(module) / folder).glob("*.yaml")
-    )
-    documents = (
-        document
-        for path in sorted(files)
-        for document in yaml.load_all(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
-    )
-    return [document for document in documents if document and document["kind"] == "CustomResourceDefinition"]
-
-
-def _kubeconfig(layout: components.Layout, name: str) -> dict[str, Any]:
-    """Return a kubeconfig that carries its certificates, so that it can be copied anywhere."""
-
-    def embedded(file: str) -> str:
-        return base64.b64encode((layout.pki / file).read_bytes()).decode()
-
-    server = {"server": layout.api_url, "certificate-authority-data": embedded("ca.crt")}
-    user = {"client-certificate-data": embedded("admin.crt"), "client-key-data": embedded("admin.key")}
-    return {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{"name": name, "cluster": server}],
-        "users": [{"name": "admin", "user": user}],
-        "contexts": [{"name": name, "context": {"cluster": name, "user": "admin"}}],
-        "current-context": name,
-    }
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True

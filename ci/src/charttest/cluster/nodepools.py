@@ -1,144 +1,162 @@
-"""Node pools: a small YAML file becomes Node objects labelled as NVIDIA's GPU feature discovery does."""
+"""Node pools: a small YAML list -> simulated nodes with the labels of NVIDIA's GPU feature discovery.
+
+    - name: h100                  # nodes are h100-0, h100-1, …
+      count: 2
+      product: NVIDIA-H100-80GB-HBM3
+      gpus: 8
+      gpuMemoryMiB: 81559
+      taint: nvidia.com/gpu=present:NoSchedule
+
+Keys left out take the defaults of `NodePool`; a pool without `gpus` is a plain CPU node.
+"""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, fields
-from pathlib import Path
+from dataclasses import MISSING, dataclass, field, fields
+from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from charttest.errors import UsageError
+from charttest.errors import ClusterError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable
+    from pathlib import Path
 
-DEFAULT = Path(__file__).parent / "nodepools.yaml"
-FAKE = "kwok.x-k8s.io/node"  # the annotation by which kwok knows its nodes
-
-_TAINT = re.compile(
+DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,50}[a-z0-9])?")
+TAINT = re.compile(
     r"(?P<key>[\w./-]+)(=(?P<value>[\w.-]*))?:(?P<effect>NoSchedule|PreferNoSchedule|NoExecute)"
 )
-_RULES: Mapping[str, tuple[re.Pattern[str], str]] = {
-    "count": (re.compile(r"[1-9]\d{0,3}"), "a number of nodes from 1 to 9999"),
-    "gpus": (re.compile(r"\d{1,3}"), "a number of GPUs per node from 0 to 999"),
-    "product": (re.compile(r"|[A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?"), "a label value such as NVIDIA-L40S"),
-    "gpuMemory": (re.compile(r"\d{1,8}"), "MiB of one GPU as a whole number, such as 81559"),
-    "family": (re.compile(r"|[a-z0-9-]{1,63}"), "a label value such as hopper"),
-    "compute": (re.compile(r"|\d{1,2}\.\d"), 'a compute capability in quotes, such as "9.0"'),
-    "taint": (re.compile(f"|{_TAINT.pattern}"), 'key=value:NoSchedule, or "" for none'),
-    "cpu": (re.compile(r"\d+m?"), "a quantity such as 64"),
-    "memory": (re.compile(r"\d+(Ki|Mi|Gi|Ti)?"), "a quantity such as 512Gi"),
-    "pods": (re.compile(r"[1-9]\d{0,4}"), "a number of pods per node"),
-}
+COMPUTE = re.compile(r"(\d+)\.(\d+)")
+LARGEST_POOL = 1000
 
 
 @dataclass(frozen=True)
 class NodePool:
-    """Nodes that are alike; memory of a GPU in MiB, the rest as Kubernetes quantities."""
+    """Nodes that are alike. Field names are the file's keys."""
 
     name: str
     count: int = 1
+    product: str = ""  # value of nvidia.com/gpu.product
     gpus: int = 0
-    product: str = ""
-    gpuMemory: int = 0  # noqa: N815  # the key of the file
-    family: str = ""
-    compute: str = ""
-    taint: str = ""
-    cpu: str = "16"
-    memory: str = "64Gi"
-    pods: str = "110"
+    gpuMemoryMiB: int = 0  # noqa: N815  (keys of the file, in Kubernetes' spelling)
+    computeCapability: str = ""  # noqa: N815
+    resource: str = "nvidia.com/gpu"
+    cpu: str = "64"
+    memory: str = "512Gi"
+    taint: str = ""  # key[=value]:effect
     labels: dict[str, str] = field(default_factory=dict)
 
-    def nodes(self) -> list[dict[str, Any]]:
-        """Return the Node objects of the pool, named <pool>-0 and so on."""
-        return [self._node(f"{self.name}-{number}") for number in range(self.count)]
+    def nodes(self) -> Iterable[dict[str, Any]]:
+        """The Node objects, managed by kwok."""
+        for index in range(self.count):
+            yield self._node(f"{self.name}-{index}")
 
     def _node(self, name: str) -> dict[str, Any]:
-        resources = {"cpu": self.cpu, "memory": self.memory, "pods": self.pods, "ephemeral-storage": "2Ti"}
-        if self.gpus:
-            resources["nvidia.com/gpu"] = str(self.gpus)
-        taint = _TAINT.fullmatch(self.taint)
-        base = {
+        labels = {
             "kubernetes.io/hostname": name,
             "kubernetes.io/os": "linux",
             "kubernetes.io/arch": "amd64",
-            "node.kubernetes.io/instance-type": self.name,
+            "topology.kubernetes.io/zone": "local",
+            **self._gpu_labels(),
+            **self.labels,
         }
-        return {
+        capacity = {"cpu": self.cpu, "memory": self.memory, "ephemeral-storage": "2Ti", "pods": "110"}
+        if self.gpus:
+            capacity[self.resource] = str(self.gpus)
+        node: dict[str, Any] = {
             "apiVersion": "v1",
             "kind": "Node",
             "metadata": {
                 "name": name,
-                "annotations": {FAKE: "fake"},
-                "labels": {**base, **self._gpu_labels(), **self.labels},
+                "labels": labels,
+                "annotations": {"kwok.x-k8s.io/node": "fake"},
             },
-            "spec": {"taints": [{k: v for k, v in taint.groupdict().items() if v}]} if taint else {},
-            "status": {"capacity": resources, "allocatable": resources},
+            "spec": {},
+            "status": {"capacity": capacity, "allocatable": capacity},
         }
+        if self.taint:
+            match = TAINT.fullmatch(self.taint)
+            assert match is not None, "checked when the file was read"  # noqa: S101
+            node["spec"]["taints"] = [
+                {"key": match["key"], "value": match["value"] or "", "effect": match["effect"]}
+            ]
+        return node
 
     def _gpu_labels(self) -> dict[str, str]:
-        if not self.gpus:
+        if not self.gpus or not self.product:
             return {}
-        major, _, minor = self.compute.partition(".")
         labels = {
-            "present": "true",
-            "count": str(self.gpus),
-            "product": self.product,
-            "memory": str(self.gpuMemory) if self.gpuMemory else "",
-            "family": self.family,
-            "compute.major": major,
-            "compute.minor": minor,
+            "nvidia.com/gpu.present": "true",
+            "nvidia.com/gpu.product": self.product,
+            "nvidia.com/gpu.count": str(self.gpus),
+            "nvidia.com/gpu.memory": str(self.gpuMemoryMiB),
+            "nvidia.com/gpu.replicas": "1",
+            "nvidia.com/gpu.sharing-strategy": "none",
         }
-        return {f"nvidia.com/gpu.{key}": value for key, value in labels.items() if value}
+        match = COMPUTE.fullmatch(self.computeCapability)
+        if match:
+            labels["nvidia.com/gpu.compute.major"], labels["nvidia.com/gpu.compute.minor"] = match.groups()
+        return labels
 
 
-def load_node_pools(path: Path | None = None) -> list[NodePool]:
-    """Read a node-pool file (default: the one of this package); UsageError names file, key and rule."""
-    source = path or DEFAULT
+def read_node_pools(path: Path | None = None) -> list[NodePool]:
+    """The pools of a file, or the default ones. ClusterError names the pool, the key and the rule."""
+    if path is None:
+        text = resources.files("charttest.cluster").joinpath("nodes.yaml").read_text(encoding="utf-8")
+        source = "nodes.yaml"
+    else:
+        source = str(path)
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ClusterError(
+                f"{source}: cannot be read ({error})", "give a YAML file of node pools"
+            ) from None
     try:
-        document = yaml.safe_load(source.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"node pools {source}: {error}", "name a YAML file that can be read") from error
+        document = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise UsageError(f"node pools {source}: no YAML: {error}", "correct the file") from error
-    pools = document.get("pools") if isinstance(document, dict) else None
-    if not isinstance(pools, dict) or not pools or set(document) != {"pools"}:
-        raise UsageError(
-            f"node pools {source}: the file must have the one key `pools` with an entry per pool",
-            f"start from {DEFAULT}",
-        )
-    return [_pool(source, str(name), body) for name, body in pools.items()]
+        mark = error.problem_mark if isinstance(error, yaml.MarkedYAMLError) else None
+        where = f" (line {mark.line + 1})" if mark else ""
+        raise ClusterError(f"{source}: no YAML{where}", "correct the file") from None
+    if not isinstance(document, list) or not document:
+        raise ClusterError(f"{source}: a list of node pools is expected", "start with `- name: h100`")
+    pools = [_pool(f"{source}, pool {number}", entry) for number, entry in enumerate(document, start=1)]
+    names = [pool.name for pool in pools]
+    for name in {name for name in names if names.count(name) > 1}:
+        raise ClusterError(f"{source}: two pools are named {name}", "give each pool its own name")
+    return pools
 
 
-def _pool(source: Path, name: str, body: object) -> NodePool:
-    where = f"node pools {source}: pools.{name}"
-    if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,50}[a-z0-9])?", name):
-        raise UsageError(f"{where}: a pool's name is a DNS label", "use a-z, 0-9 and -, as in gpu-large")
-    if not isinstance(body, dict):
-        raise UsageError(f"{where}: must be a map of settings", "write at least `count: 1`")
-    values: dict[str, Any] = {}
-    for key, value in body.items():
-        values[key] = _labels(where, value) if key == "labels" else _setting(where, key, value)
-    pool = NodePool(name=name, **values)
-    if pool.gpus and not pool.product:
-        raise UsageError(f"{where}.product: nodes with GPUs need a product", "set it, as in NVIDIA-L40S")
+def _pool(where: str, entry: object) -> NodePool:
+    if not isinstance(entry, dict):
+        raise ClusterError(f"{where}: not a mapping", "write `name: …`, `count: …` and so on")
+    known = {f.name: f for f in fields(NodePool)}
+    for key in entry:
+        if key not in known:
+            raise ClusterError(f"{where}: unknown key {key}", f"known keys: {', '.join(known)}")
+    if "name" not in entry:
+        raise ClusterError(f"{where}: has no name", "add `name:`; its nodes are named <name>-0, <name>-1, …")
+    for key, value in entry.items():
+        default = known[key].default
+        wanted = str if key == "name" else dict if default is MISSING else type(default)
+        if type(value) is not wanted:
+            raise ClusterError(f"{where}: {key} is {value!r}, not a {wanted.__name__}", f"correct {key}")
+    pool = NodePool(**entry)
+    rules = (
+        ("name", DNS_LABEL.fullmatch(pool.name), "lower-case letters, digits and '-'"),
+        ("count", 1 <= pool.count <= LARGEST_POOL, f"1 to {LARGEST_POOL}"),
+        ("gpus", pool.gpus >= 0, "0 or more"),
+        ("taint", not pool.taint or TAINT.fullmatch(pool.taint), "key=value:NoSchedule or key:NoSchedule"),
+        (
+            "computeCapability",
+            not pool.computeCapability or COMPUTE.fullmatch(pool.computeCapability),
+            '"9.0"',
+        ),
+    )
+    for key, holds, rule in rules:
+        if not holds:
+            raise ClusterError(f"{where}: {key} is {getattr(pool, key)!r}", f"it must be {rule}")
     return pool
-
-
-def _setting(where: str, key: object, value: object) -> str | int:
-    known = {entry.name: entry.type for entry in fields(NodePool)}
-    if key not in _RULES:
-        raise UsageError(f"{where}.{key}: unknown key", f"choose from: {', '.join([*_RULES, 'labels'])}")
-    pattern, rule = _RULES[str(key)]
-    text = "" if value is None or isinstance(value, (bool, dict, list)) else str(value)
-    if not pattern.fullmatch(text) or (text == "" and value != ""):
-        raise UsageError(f"{where}.{key}: {value!r} is not {rule}", "correct the value")
-    return int(text) if known[str(key)] == "int" else text
-
-
-def _labels(where: str, value: object) -> dict[str, str]:
-    if isinstance(value, dict) and all(isinstance(item, str) for pair in value.items() for item in pair):
-        return value
-    raise UsageError(f"{where}.labels: must map names to strings", 'put the values in quotes, as in "true"')

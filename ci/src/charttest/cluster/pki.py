@@ -1,8 +1,8 @@
-"""The cluster's own certificates: one authority, valid for a month, written to its directory only."""
+"""The cluster's own certificate authority and the certificates it signs; nothing is shared or reused."""
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import ipaddress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,99 +15,114 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 if TYPE_CHECKING:
     from pathlib import Path
 
-VALID = datetime.timedelta(days=30)
-_BACKDATED = datetime.timedelta(minutes=5)  # for clocks that step back
-_NAMES = ("localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc")
+VALID = dt.timedelta(days=30)
+SERVICE_IP = "10.97.0.1"  # the first address of the service range: `kubernetes.default.svc`
+SERVER_NAMES = ("localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc")
 
 
 @dataclass(frozen=True)
-class Authority:
-    """A certificate authority that issues into one folder."""
+class Pair:
+    """Where a certificate and its key lie, in PEM."""
 
-    directory: Path
-    certificate: x509.Certificate
-    key: ec.EllipticCurvePrivateKey
+    certificate: Path
+    key: Path
 
-    @classmethod
-    def create(cls, directory: Path) -> Authority:
-        """Make the authority and write ca.crt and ca.key."""
+
+@dataclass(frozen=True)
+class Pki:
+    """Everything the control plane's flags ask for."""
+
+    authority: Pair
+    server: Pair  # the API server's, for 127.0.0.1
+    admin: Pair  # group system:masters
+    front_proxy: Pair  # what aggregated APIs trust the API server by
+    service_account_key: Path
+    service_account_public_key: Path
+
+
+def create(directory: Path) -> Pki:
+    """Write a new authority, its certificates and the service account key pair into `directory`."""
+    directory.mkdir(mode=0o700, parents=True)
+    authority_key = ec.generate_private_key(ec.SECP256R1())
+    name = _name("charttest")
+    certificate = (
+        _builder(name, name, authority_key.public_key())
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(authority_key, hashes.SHA256())
+    )
+    authority = _write(directory, "ca", certificate, authority_key)
+
+    def issue(file: str, subject: x509.Name, usage: x509.ObjectIdentifier) -> Pair:
         key = ec.generate_private_key(ec.SECP256R1())
-        name = _name("charttest")
-        certificate = (
-            _builder(name, name, key)
-            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-            .sign(key, hashes.SHA256())
+        builder = _builder(subject, name, key.public_key()).add_extension(
+            x509.ExtendedKeyUsage([usage]), critical=False
         )
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        authority = cls(directory, certificate, key)
-        authority._write("ca", certificate, key)
-        return authority
+        if usage == ExtendedKeyUsageOID.SERVER_AUTH:
+            builder = builder.add_extension(_server_names(), critical=False)
+        return _write(directory, file, builder.sign(authority_key, hashes.SHA256()), key)
 
-    def issue_server(self, name: str, service_address: str) -> None:
-        """Write NAME.crt and NAME.key for a server on loopback and on a Service address."""
-        addresses = [ipaddress.ip_address("127.0.0.1"), ipaddress.ip_address(service_address)]
-        names = [*map(x509.DNSName, _NAMES), *map(x509.IPAddress, addresses)]
-        self._issue(name, _name(name), ExtendedKeyUsageOID.SERVER_AUTH, x509.SubjectAlternativeName(names))
-
-    def issue_client(self, name: str, group: str | None = None) -> None:
-        """Write NAME.crt and NAME.key for a client; Kubernetes reads user and group from the subject."""
-        self._issue(name, _name(name, group), ExtendedKeyUsageOID.CLIENT_AUTH, None)
-
-    def write_signing_key(self, name: str) -> None:
-        """Write NAME.key and NAME.pub, which sign and check ServiceAccount tokens."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        _private(self.directory / f"{name}.key", _pem(key))
-        public = key.public_key().public_bytes(
+    account_key = ec.generate_private_key(ec.SECP256R1())
+    private, public = directory / "service-account.key", directory / "service-account.pub"
+    _write_secret(private, _private_pem(account_key))
+    public.write_bytes(
+        account_key.public_key().public_bytes(
             serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
         )
-        (self.directory / f"{name}.pub").write_bytes(public)
-
-    def _issue(
-        self,
-        name: str,
-        subject: x509.Name,
-        usage: x509.ObjectIdentifier,
-        alternatives: x509.SubjectAlternativeName | None,
-    ) -> None:
-        key = ec.generate_private_key(ec.SECP256R1())
-        builder = _builder(subject, self.certificate.subject, key)
-        builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
-        if alternatives:
-            builder = builder.add_extension(alternatives, critical=False)
-        self._write(name, builder.sign(self.key, hashes.SHA256()), key)
-
-    def _write(self, name: str, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> None:
-        (self.directory / f"{name}.crt").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-        _private(self.directory / f"{name}.key", _pem(key))
-
-
-def _name(common: str, group: str | None = None) -> x509.Name:
-    attributes = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, group)] if group else []
-    return x509.Name([*attributes, x509.NameAttribute(NameOID.COMMON_NAME, common)])
+    )
+    return Pki(
+        authority=authority,
+        server=issue("apiserver", _name("kube-apiserver"), ExtendedKeyUsageOID.SERVER_AUTH),
+        admin=issue("admin", _name("admin", "system:masters"), ExtendedKeyUsageOID.CLIENT_AUTH),
+        front_proxy=issue("front-proxy", _name("front-proxy"), ExtendedKeyUsageOID.CLIENT_AUTH),
+        service_account_key=private,
+        service_account_public_key=public,
+    )
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey
+    subject: x509.Name, issuer: x509.Name, public_key: ec.EllipticCurvePublicKey
 ) -> x509.CertificateBuilder:
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(issuer)
-        .public_key(key.public_key())
+        .public_key(public_key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - _BACKDATED)
+        .not_valid_before(now - dt.timedelta(minutes=5))  # clocks differ
         .not_valid_after(now + VALID)
     )
 
 
-def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+def _name(common: str, organization: str | None = None) -> x509.Name:
+    parts = [x509.NameAttribute(NameOID.COMMON_NAME, common)]
+    if organization is not None:
+        parts.insert(0, x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization))
+    return x509.Name(parts)
+
+
+def _server_names() -> x509.SubjectAlternativeName:
+    addresses = [x509.IPAddress(ipaddress.ip_address(ip)) for ip in ("127.0.0.1", SERVICE_IP)]
+    return x509.SubjectAlternativeName([*(x509.DNSName(name) for name in SERVER_NAMES), *addresses])
+
+
+def _write(
+    directory: Path, file: str, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey
+) -> Pair:
+    pair = Pair(directory / f"{file}.crt", directory / f"{file}.key")
+    pair.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    _write_secret(pair.key, _private_pem(key))
+    return pair
+
+
+def _private_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
     return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.TraditionalOpenSSL,
+        serialization.NoEncryption(),
     )
 
 
-def _private(path: Path, content: bytes) -> None:
+def _write_secret(path: Path, content: bytes) -> None:
     path.touch(mode=0o600)
     path.write_bytes(content)

@@ -1,3 +1,6 @@
+// Modules that are read for their CRD files and never compiled.
+// No Go code imports them, so `go mod tidy` would drop them:
+// change a version with `go mod edit -require MODULE@VERSION && go mod download MODULE`.
 module charttest/parts/crds
 
 go 1.26.0

@@ -1,0 +1,41 @@
+{{/* root -> lines for NOTES: what is no error, but should be known. */}}
+{{- define "vllm-stack.advice" -}}
+{{- $single := list -}}
+{{- range $w := .resolved.workloads }}
+{{- $memory := index ($w.body.resources.limits | default dict) "memory" }}
+{{- if and $memory $w.shm (lt (include "vllm-stack.mebibytes" $memory | float64) (include "vllm-stack.mebibytes" $w.shm | float64)) }}
+- {{ $w.path }}: /dev/shm ({{ $w.shm }}) counts against the memory limit ({{ $memory }}) and is larger; raise resources.limits.memory.
+{{- end }}
+{{- if not $w.budgetSeconds }}
+- {{ $w.path }}: without startup.budgetSeconds there is neither a startup nor a liveness probe.
+{{- end }}
+{{- if and (eq $w.body.cache.type "existingClaim") (gt $w.replicas 1) }}
+- {{ $w.path }}: {{ $w.replicas }} pods mount the claim {{ $w.claim }}; it must be ReadWriteMany.
+{{- end }}
+{{- end }}
+{{- range $m := .resolved.models }}
+{{- $replicas := 0 }}{{ range $m.workloads }}{{ $replicas = add $replicas .replicas }}{{ end }}
+{{- if eq (int $replicas) 1 }}{{ $single = append $single $m.key }}{{ end }}
+{{- end }}
+{{- with $single }}
+- One replica only: {{ join ", " . }}. A rollout or a node drain stops the model until its pod is loaded again; set replicas: 2 to serve without a gap.
+{{- end }}
+{{- $existing := list }}{{ range .Values.secrets }}{{ $existing = append $existing .existingSecret }}{{ end }}
+{{- with compact $existing }}
+- A changed Secret that exists outside the release does not restart pods ({{ join ", " . }}); set defaults.rollout.restartedAt to a new text.
+{{- end }}
+{{- if and (ne (.Values.routing).kind "gateway") (.Values.routing).routes }}
+- routing.routes render nothing while routing.kind is {{ (.Values.routing).kind }}; set kind: gateway.
+{{- end }}
+{{- if and (ne (.Values.routing).kind "gateway") (not .resolved.secretEnv.VLLM_API_KEY) }}
+- Every pod of the cluster may call the models; set secrets.apiKey to ask for a key, and routing to let requests in from outside.
+{{- end }}
+{{- end -}}
+
+{{/* A quantity -> MiB, for comparing; suffixes as Kubernetes has them. */}}
+{{- define "vllm-stack.mebibytes" -}}
+{{- $text := include "vllm-stack.scalar" . -}}
+{{- $unit := regexFind "[a-zA-Z]+$" $text -}}
+{{- $factor := get (dict "m" 1e-3 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "P" 1e15 "Ki" 1024.0 "Mi" 1048576.0 "Gi" 1073741824.0 "Ti" 1099511627776.0 "Pi" 1125899906842624.0) $unit | default 1.0 -}}
+{{- divf (mulf (trimSuffix $unit $text | float64) $factor) 1048576.0 -}}
+{{- end -}}

@@ -1,0 +1,67 @@
+{{/* {root, w} -> adds to a workload what follows from its body: engine, image, GPUs, shared memory, times, arguments. */}}
+{{- define "vllm-stack.derive" -}}
+{{- $w := .w }}{{ $body := $w.body }}{{ $r := .root.resolved -}}
+{{- $engineName := $body.engine | default "vllm" -}}
+{{- if not (hasKey $r.engines $engineName) -}}
+{{- $engine := .root.Files.Get (print "files/engines/" $engineName ".yaml") | fromYaml -}}
+{{- range $kind, $names := $engine.flags }}{{ $_ := set $engine.flags $kind (print " " (trim $names) " ") }}{{ end -}}
+{{- $_ := set $r.engines $engineName $engine -}}
+{{- end -}}
+{{- $engine := get $r.engines $engineName -}}
+{{- $_ := set $w "engine" $engine -}}
+
+{{- $image := $body.image.repository | default $engine.image -}}
+{{- if $body.image.digest }}{{ $image = print $image "@" $body.image.digest -}}
+{{- else }}{{ $image = print $image ":" ($body.image.tag | default $engine.tag) }}{{ end -}}
+{{- $_ := set $w "image" $image -}}
+
+{{- $p := $body.parallelism -}}
+{{- $ranks := mul ($p.tensor | default 1) ($p.pipeline | default 1) -}}
+{{- $engines := int ($p.data | default 1) -}}
+{{- $_ := set $w "gpus" (mul $ranks $engines) -}}
+
+{{/*
+Message rings of the workers: 160 MiB per engine, 240 MiB per rank, 24 MiB for the group (vllm
+shm_broadcast.py, multiproc_executor.py), and 1 GiB for NCCL. One GPU runs without workers; a CPU never does.
+*/}}
+{{- $shm := $body.sharedMemory.size -}}
+{{- if kindIs "invalid" $shm -}}
+{{- $rings := 0 -}}
+{{- if or (gt $ranks 1) (not $body.accelerator.resource) }}{{ $rings = mul $engines (add 184 (mul 240 $ranks)) }}{{ end -}}
+{{- if or $rings (gt $engines 1) }}{{ $shm = print (div (add 2047 $rings) 1024) "Gi" }}{{ end -}}
+{{- end -}}
+{{- $_ := set $w "shm" (ternary "" (include "vllm-stack.scalar" $shm) (has (toString $shm) (list "" "0" "<nil>"))) -}}
+
+{{- $_ := set $w "replicas" (int (ternary $body.replicas 1 (hasKey $body "replicas"))) -}}
+{{- $grace := add 30 (int $body.shutdown.preStopSeconds) (int $body.shutdown.drainSeconds) -}}
+{{- $_ := set $w "graceSeconds" $grace -}}
+{{- $budget := int $body.startup.budgetSeconds -}}
+{{- $_ := set $w "budgetSeconds" $budget -}}
+{{/* How long a rollout may take: each wave of pods stops, then starts. */}}
+{{- $wave := 1 }}{{ range pick $body.rollout "maxSurge" "maxUnavailable" }}{{ if not (kindIs "string" .) }}{{ $wave = max $wave . }}{{ end }}{{ end -}}
+{{- $waves := div (add $w.replicas $wave -1) $wave | max 1 -}}
+{{- $_ := set $r "timeoutSeconds" (max ($r.timeoutSeconds | default 0) (mul $waves (add (ternary $budget 900 (gt $budget 0)) $grace))) -}}
+
+{{- $claim := "" -}}
+{{- if eq $body.cache.type "claim" -}}
+{{- $claim = $body.cache.claimName | default (include "vllm-stack.name" (dict "full" (print $w.name "-cache") "limit" 63)) -}}
+{{- else if eq $body.cache.type "existingClaim" }}{{ $claim = $body.cache.claimName }}{{ end -}}
+{{- $_ := set $w "claim" $claim -}}
+
+{{- $uri := $body.source.uri | default "" -}}
+{{- if hasPrefix "pvc://" $uri -}}
+{{- $parts := splitn "/" 2 (trimPrefix "pvc://" $uri) -}}
+{{- $_ := set $w "modelClaim" $parts._0 -}}
+{{- $_ := set $w "modelPath" (print "/models/" ($parts._1 | default "") | trimSuffix "/") -}}
+{{- else }}{{ $_ := set $w "modelPath" (trimPrefix "hf://" $uri) }}{{ end -}}
+{{- $template := $body.chatTemplate | default "" -}}
+{{- $inline := and $template (or (contains "\n" $template) (not (hasPrefix "/" $template))) -}}
+{{- $_ := set $w "chatTemplate" (ternary $template "" (not (not $inline))) -}}
+{{- if $inline }}{{ $template = "/etc/vllm-stack/chat-template.jinja" }}{{ end -}}
+{{- $_ := set $w "chatTemplatePath" $template -}}
+{{- $envKey := print $w.budgetSeconds $body.cache.mountPath (ternary "" (toJson $body.env) (empty $body.env)) -}}
+{{- if not (hasKey $r.envs $envKey) }}{{ $_ := set $r.envs $envKey (include "vllm-stack.env" .) }}{{ end -}}
+{{- $_ := set $w "env" (get $r.envs $envKey) -}}
+{{- include "vllm-stack.args" . -}}
+{{- include "vllm-stack.validateWorkload" . -}}
+{{- end -}}

@@ -1,0 +1,52 @@
+{{/*
+Every name and label of the chart, and the only place that knows how they are made.
+A selector holds nothing that a user can set beside the names of release, model and variant.
+*/}}
+
+{{/* {full, limit} -> a DNS-1035 name of at most limit characters; what was changed or cut is told apart by a hash. */}}
+{{- define "vllm-stack.name" -}}
+{{- $name := .full | replace "." "-" -}}
+{{- if lt $name "a" }}{{ $name = print "r" $name }}{{ end -}}
+{{- if and (eq $name .full) (le (len $name) .limit) -}}
+{{- $name -}}
+{{- else -}}
+{{- trunc (int (sub .limit 9)) $name | trimSuffix "-" }}-{{ sha256sum .full | trunc 8 -}}
+{{- end -}}
+{{- end -}}
+
+{{/* root -> labels of objects that belong to the whole release */}}
+{{- define "vllm-stack.releaseLabels" -}}
+app.kubernetes.io/name: vllm-stack
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
+{{ include "vllm-stack.moreLabels" . }}
+{{- end -}}
+
+{{/* root -> the start of every selector; model and variant follow it. The Service of a model leaves the variant out. */}}
+{{- define "vllm-stack.selector" -}}
+app.kubernetes.io/name: vllm-stack
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
+app.kubernetes.io/component: engine
+vllm-stack.io/role: server
+{{- end -}}
+
+{{/* root -> what follows a selector to make the labels of an object */}}
+{{- define "vllm-stack.moreLabels" -}}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+{{- end -}}
+
+{{- define "vllm-stack.serviceAccountName" -}}
+{{- $account := .Values.serviceAccount | default dict -}}
+{{- if $account.name }}{{ $account.name }}
+{{- else if $account.create }}{{ include "vllm-stack.name" (dict "full" (print .Release.Name "-engine") "limit" 63) }}
+{{- else }}default{{ end -}}
+{{- end -}}
+
+{{/* {root, kind} -> the Secret that holds secrets.<kind>, existing or made by the chart; empty without one */}}
+{{- define "vllm-stack.secretName" -}}
+{{- $secret := index (.root.Values.secrets | default dict) .kind | default dict -}}
+{{- if $secret.existingSecret }}{{ $secret.existingSecret }}
+{{- else if or $secret.token $secret.value -}}
+{{- include "vllm-stack.name" (dict "full" (print .root.Release.Name "-" (kebabcase .kind)) "limit" 63) -}}
+{{- end -}}
+{{- end -}}

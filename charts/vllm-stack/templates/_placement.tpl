@@ -1,0 +1,52 @@
+{{/* Node selector, affinity, tolerations and spread: the accelerator's own, then the user's. */}}
+{{- define "vllm-stack.placement" -}}
+{{- $a := .w.body.accelerator }}{{ $s := .w.body.scheduling }}{{ $affinity := $s.affinity | default dict -}}
+{{- $selector := dict -}}
+{{- if kindIs "slice" $a.product -}}
+{{- if $a.product }}{{ $affinity = include "vllm-stack.productAffinity" . | fromYaml }}{{ end -}}
+{{- else if $a.product }}{{ $_ := set $selector $a.productLabel $a.product }}{{ end -}}
+{{- range $label, $value := $s.nodeSelector }}{{ $_ := set $selector $label $value }}{{ end -}}
+{{- with $selector }}
+  nodeSelector: {{ toJson . }}
+{{- end }}
+{{- with $affinity }}
+  affinity: {{ toJson . }}
+{{- end }}
+{{- if or $a.resource $s.tolerations }}
+  tolerations:
+    {{- with $a.resource }}
+    - {key: {{ . }}, operator: Exists, effect: NoSchedule}
+    {{- end }}
+    {{- range $s.tolerations }}
+    - {{ toJson . }}
+    {{- end }}
+{{- end }}
+{{- if or $s.spread $s.topologySpreadConstraints }}
+  topologySpreadConstraints:
+    {{- if $s.spread }}
+    - topologyKey: kubernetes.io/hostname
+      maxSkew: 1
+      whenUnsatisfiable: ScheduleAnyway
+      matchLabelKeys: [pod-template-hash]
+      labelSelector: {matchLabels: {app.kubernetes.io/instance: {{ quote .root.Release.Name }}, vllm-stack.io/model: {{ quote .w.model }}, vllm-stack.io/variant: {{ quote .w.variant }}}}
+    {{- end }}
+    {{- range $s.topologySpreadConstraints }}
+    - {{ hasKey . "labelSelector" | ternary . (set (deepCopy .) "labelSelector" (dict "matchLabels" ($.w.selector | fromYaml))) | toJson }}
+    {{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* The user's affinity with one more condition in every required node term: the product is one of the list. */}}
+{{- define "vllm-stack.productAffinity" -}}
+{{- $a := .w.body.accelerator }}{{ $affinity := deepCopy (.w.body.scheduling.affinity | default dict) -}}
+{{- $in := dict "key" $a.productLabel "operator" "In" "values" $a.product -}}
+{{- $node := $affinity.nodeAffinity | default dict -}}
+{{- $required := $node.requiredDuringSchedulingIgnoredDuringExecution | default dict -}}
+{{- $terms := list -}}
+{{- range $term := $required.nodeSelectorTerms | default (list dict) -}}
+{{- $terms = append $terms (set $term "matchExpressions" (append ($term.matchExpressions | default list) $in)) -}}
+{{- end -}}
+{{- $required = dict "nodeSelectorTerms" $terms -}}
+{{- $_ := set $affinity "nodeAffinity" (set $node "requiredDuringSchedulingIgnoredDuringExecution" $required) -}}
+{{- toYaml $affinity -}}
+{{- end -}}

@@ -1,0 +1,74 @@
+{{/*
+root -> .resolved, once per render: {models, workloads, engines, secretEnv, secretChecksum, serviceAccount}.
+A workload is {model, variant, path, name, body, args, …}: `body` is defaults < model < variant with nulls
+dropped (absent means unset), the rest is derived here. Templates read this and never .Values.models.
+*/}}
+{{- define "vllm-stack.resolve" -}}
+{{- if not (hasKey . "resolved") -}}
+{{- $root := . -}}
+{{- $r := dict "models" list "workloads" list "errors" list "seen" dict "engines" dict "envs" dict -}}
+{{- $_ := set . "resolved" $r -}}
+{{- include "vllm-stack.resolveSecrets" . -}}
+{{- $selectorStart := print (include "vllm-stack.selector" .) "\nvllm-stack.io/model: " -}}
+{{- $moreLabels := print "\n" (include "vllm-stack.moreLabels" .) -}}
+{{- $defaults := deepCopy (.Values.defaults | default dict) -}}
+{{- include "vllm-stack.prune" $defaults -}}
+{{- include "vllm-stack.complete" $defaults -}}
+{{- range $key, $model := .Values.models -}}
+{{- if kindIs "map" $model -}}
+{{- $body := omit $defaults "variants" -}}
+{{- include "vllm-stack.overlay" (dict "body" $body "over" (omit $model "variants")) -}}
+{{- if contains ":null" (toJson $model) }}{{ include "vllm-stack.prune" $body }}{{ include "vllm-stack.complete" $body }}{{ end -}}
+{{- if ne (toString $body.enabled) "false" -}}
+{{- $full := print $root.Release.Name "-" $key -}}
+{{- $name := include "vllm-stack.name" (dict "full" $full "limit" 63) -}}
+{{- $selector := print $selectorStart (quote $key) -}}
+{{- $m := dict "key" $key "name" $name "selector" $selector "labels" (print $selector $moreLabels) "body" $body
+      "servedNames" ($body.servedNames | default (list $key)) "workloads" list -}}
+{{- $variants := $model.variants | default dict -}}
+{{- range $variant := prepend (without (keys $variants | sortAlpha) "main") "main" -}}
+{{- $own := get $variants $variant | default dict -}}
+{{- $merged := $body -}}
+{{- if $own -}}
+{{- $merged = omit $body "variants" -}}
+{{- include "vllm-stack.overlay" (dict "body" $merged "over" $own) -}}
+{{- include "vllm-stack.prune" $merged }}{{ include "vllm-stack.complete" $merged -}}
+{{- end -}}
+{{- if ne (toString $merged.enabled) "false" -}}
+{{- $labels := print $selector "\nvllm-stack.io/variant: " (quote $variant) -}}
+{{- $w := dict "model" $key "variant" $variant "name" $name "path" (print "models." $key) "body" $merged "own" $own
+      "selector" $labels "labels" (print $labels $moreLabels) "servedNames" $m.servedNames -}}
+{{- if ne $variant "main" -}}
+{{- $_ := set $w "path" (print "models." $key ".variants." $variant) -}}
+{{- $_ := set $w "name" (include "vllm-stack.name" (dict "full" (print $full "-" $variant) "limit" 63)) -}}
+{{- end -}}
+{{- include "vllm-stack.derive" (dict "root" $root "w" $w) -}}
+{{- $_ := set $m "workloads" (append $m.workloads $w) -}}
+{{- $_ := set $r "workloads" (append $r.workloads $w) -}}
+{{- end -}}
+{{- end -}}
+{{- if $m.workloads }}{{ $_ := set $r "models" (append $r.models $m) }}{{ end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- include "vllm-stack.validate" . -}}
+{{- end -}}
+{{- end -}}
+
+{{/* What every pod gets from `secrets`: the variables, and a checksum of the literals so that a new one rolls the pods. */}}
+{{- define "vllm-stack.resolveSecrets" -}}
+{{- $env := dict -}}
+{{- range $variable, $kind := dict "HF_TOKEN" "huggingFace" "VLLM_API_KEY" "apiKey" -}}
+{{- $name := include "vllm-stack.secretName" (dict "root" $ "kind" $kind) -}}
+{{- if $name -}}
+{{- $ref := dict "name" $name "key" (index $.Values.secrets $kind).key -}}
+{{- $_ := set $env $variable (dict "valueFrom" (dict "secretKeyRef" $ref)) -}}
+{{- end -}}
+{{- end -}}
+{{- $_ := set .resolved "secretEnv" $env -}}
+{{- $literals := list -}}
+{{- range .Values.secrets }}{{ $literals = concat $literals (list .token .value) }}{{ end -}}
+{{- $literals = compact $literals | join "\n" -}}
+{{- $_ := set .resolved "secretChecksum" (ternary (sha256sum $literals) "" (ne $literals "")) -}}
+{{- $_ := set .resolved "serviceAccount" (include "vllm-stack.serviceAccountName" .) -}}
+{{- end -}}

@@ -1,0 +1,63 @@
+{{/* The rules of one workload, see _validate.tpl. */}}
+
+{{/* [{root, w}, key, message] -> notes an error of a workload. What a variant inherits is reported once, at the model. */}}
+{{- define "vllm-stack.error" -}}
+{{- $r := (index . 0).root.resolved }}{{ $w := (index . 0).w }}{{ $line := print (index . 1) ": " (index . 2) -}}
+{{- $id := print $w.model " " $line -}}
+{{- if not (hasKey $r.seen $id) -}}
+{{- $_ := set $r.seen $id true -}}
+{{- $_ := set $r "errors" (append $r.errors (print $w.path "." $line)) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* {root, w} */}}
+{{- define "vllm-stack.validateWorkload" -}}
+{{- $w := .w }}{{ $body := $w.body }}{{ $p := $body.parallelism }}{{ $uri := $body.source.uri | default "" -}}
+{{- $known := or (hasPrefix "hf://" $uri) (hasPrefix "pvc://" $uri) (hasPrefix "/" $uri) -}}
+{{- if or (not $known) (has $uri (list "hf://" "pvc://" "/")) (contains " " $uri) (and (hasPrefix "hf://" $uri) (ne (len (splitList "/" $uri)) 4)) -}}
+{{- include "vllm-stack.error" (list . "source.uri" (print (ternary "is missing" (printf "%q is no model source" $uri) (eq $uri "")) "; set hf://org/name, pvc://claim/path or an absolute path in the image")) -}}
+{{- else if and $body.source.revision (not (hasPrefix "hf://" $uri)) -}}
+{{- include "vllm-stack.error" (list . "source.revision" "only a hf:// source has revisions; remove it") -}}
+{{- end -}}
+{{- range $key, $_ := pick $w.own "source" "servedNames" "service" "variants" -}}
+{{- include "vllm-stack.error" (list $ $key (print "variants share it, they are workloads of one model; set models." $w.model "." $key)) -}}
+{{- end -}}
+{{- if gt (int $p.nodes) 1 -}}
+{{- include "vllm-stack.error" (list . "parallelism.nodes" (printf "%d nodes need a LeaderWorkerSet, which this version does not render; set 1" (int $p.nodes))) -}}
+{{- end -}}
+{{- if and (hasKey $body.accelerator "count") (ne (int $body.accelerator.count) (int $w.gpus)) -}}
+{{- include "vllm-stack.error" (list . "accelerator.count" (printf "%d does not equal tensor × pipeline × data = %d of parallelism; set null to derive it" (int $body.accelerator.count) (int $w.gpus))) -}}
+{{- end -}}
+{{- if and $body.accelerator.product (not $body.accelerator.productLabel) -}}
+{{- include "vllm-stack.error" (list . "accelerator.productLabel" "a product needs the node label that names it; set nvidia.com/gpu.product or the label of your GPUs") -}}
+{{- end -}}
+{{- $surge := $body.rollout.maxSurge }}{{ $unavailable := $body.rollout.maxUnavailable -}}
+{{- if and (has (toString $surge) (list "0" "0%")) (has (toString $unavailable) (list "0" "0%")) -}}
+{{- include "vllm-stack.error" (list . "rollout" "maxSurge and maxUnavailable are both 0, so no pod could ever be replaced; set maxUnavailable: 1") -}}
+{{- end -}}
+{{- if and (hasKey $body.disruption "minAvailable") (hasKey $body.disruption "maxUnavailable") -}}
+{{- include "vllm-stack.error" (list . "disruption" "minAvailable and maxUnavailable exclude each other; set one of them to null") -}}
+{{- end -}}
+{{- if and (eq $body.cache.type "existingClaim") (not $body.cache.claimName) -}}
+{{- include "vllm-stack.error" (list . "cache.claimName" "type existingClaim needs the name of a claim; set it, or type: claim to have one made") -}}
+{{- end -}}
+{{- if and $body.cache.claimName (not $w.claim) -}}
+{{- include "vllm-stack.error" (list . "cache.claimName" (print "type " $body.cache.type " mounts no claim; set type: existingClaim, or remove the name")) -}}
+{{- end -}}
+{{- if has (trimSuffix "/" ($body.cache.mountPath | default "/cache")) (list "" "/tmp" "/dev/shm" "/models" "/etc/vllm-stack") -}}
+{{- include "vllm-stack.error" (list . "cache.mountPath" (print $body.cache.mountPath " is taken; set a folder of its own, for example /cache")) -}}
+{{- end -}}
+{{- if and (eq $body.cache.type "claim") (not $body.cache.size) -}}
+{{- include "vllm-stack.error" (list . "cache.size" "a claim needs a size; set the size of the weights and a fifth more, for example 40Gi") -}}
+{{- end -}}
+{{- range $label, $_ := $body.podLabels -}}
+{{- if contains (print "\n" $label ":") (print "\n" $w.selector) -}}
+{{- include "vllm-stack.error" (list $ (print "podLabels." $label) "is a label of the selector; remove it") -}}
+{{- end -}}
+{{- end -}}
+{{- range $name, $value := pick $body.env "HF_TOKEN" "HUGGING_FACE_HUB_TOKEN" "VLLM_API_KEY" -}}
+{{- if not (or (kindIs "map" $value) (kindIs "invalid" $value)) -}}
+{{- include "vllm-stack.error" (list $ (print "env." $name) "a secret is never written into a pod; set secrets, or valueFrom") -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}

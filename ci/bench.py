@@ -1,0 +1,107 @@
+"""Measures the figures that the README states; every figure is the median of interleaved runs.
+
+Timings on a shared machine drift, so each command runs in turn with its yardstick (`helm version`,
+a bare Python) and the ratio is what counts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import yaml
+
+from charttest import parts
+from charttest.cluster import LocalCluster
+
+ROOT = Path(__file__).resolve().parent.parent
+CHART = ROOT / "charts" / "vllm-stack"
+
+
+def main() -> None:
+    """Parse the options, measure, print one line per figure."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--runs", type=int, default=20, help="runs of each command (default 20)")
+    options.add_argument("--no-cluster", action="store_true", help="leave out the cluster's start")
+    arguments = options.parse_args()
+
+    with tempfile.TemporaryDirectory(prefix="vllm-stack-bench-") as folder:
+        for name, commands in _rows(Path(folder)).items():
+            medians = measure(commands, arguments.runs)
+            yardstick, *others = medians
+            for command in others:
+                ratio = medians[command] / medians[yardstick]
+                print(
+                    f"{name:<10} {command:<28} {medians[command]:7.3f} s"
+                    f"   {ratio:5.2f} x {yardstick} ({medians[yardstick]:.3f} s)"
+                )
+    if not arguments.no_cluster:
+        print(f"{'cluster':<10} {'up and ready':<28} {_cluster_up_seconds(runs=3):7.3f} s   (median of 3)")
+
+
+def measure(commands: dict[str, list[str]], runs: int) -> dict[str, float]:
+    """Median wall seconds of each command, run in turn `runs` times after one warm-up round."""
+    seconds: dict[str, list[float]] = {name: [] for name in commands}
+    # An installed package has its bytecode; a checkout writes it in the warm-up round.
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    for turn in range(runs + 1):
+        for name, command in commands.items():
+            start = time.perf_counter()
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=ROOT, env=environment)
+            if turn:
+                seconds[name].append(time.perf_counter() - start)
+    return {name: statistics.median(taken) for name, taken in seconds.items()}
+
+
+def _rows(folder: Path) -> dict[str, dict[str, list[str]]]:
+    """The commands by table row; the first of each row is the yardstick of the others."""
+    values = {count: _values_file(folder, count) for count in (2, 200)}
+    rows = {}
+    for name in ("helm-4", "helm-3"):
+        helm = str(parts.find(name))
+        rows[name] = {
+            "helm version": [helm, "version"],
+            **{
+                f"template, {n} models": [helm, "template", "r", str(CHART), "-f", str(f)]
+                for n, f in values.items()
+            },
+        }
+    valuegen = shutil.which("valuegen", path=str(Path(sys.executable).parent))
+    if valuegen is None:
+        raise SystemExit("bench: valuegen is not installed beside this Python; run `make venv`")
+    rows["valuegen"] = {
+        "python -c pass": [sys.executable, "-c", "pass"],
+        "plan Qwen3-8B": [valuegen, "plan", "Qwen3-8B"],
+        "plan Qwen3-8B --json": [valuegen, "plan", "Qwen3-8B", "--json"],
+        "--help": [valuegen, "--help"],
+    }
+    return rows
+
+
+def _values_file(folder: Path, models: int) -> Path:
+    """A values file with that many one-GPU models."""
+    body = {"source": {"uri": "hf://Qwen/Qwen3-8B"}, "accelerator": {"product": "NVIDIA-L40S"}}
+    path = folder / f"{models}-models.yaml"
+    path.write_text(yaml.safe_dump({"models": {f"model-{i}": dict(body) for i in range(models)}}))
+    return path
+
+
+def _cluster_up_seconds(runs: int) -> float:
+    """Median seconds from nothing to a cluster whose nodes and default ServiceAccount are ready."""
+    taken = []
+    for _ in range(runs):
+        start = time.perf_counter()
+        with LocalCluster():
+            taken.append(time.perf_counter() - start)
+    return statistics.median(taken)
+
+
+if __name__ == "__main__":
+    main()

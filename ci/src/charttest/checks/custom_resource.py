@@ -1,0 +1,98 @@
+"""Custom resources are held to their CustomResourceDefinition, with unknown fields refused."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from jsonschema.validators import Draft202012Validator
+
+from charttest.checks.model import Check, Manifest, Manifests
+from charttest.checks.schema import describe, is_built_in
+from charttest.parts import module_dir
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+# Where the modules pinned under charttest/parts keep the CRDs of a group.
+_MODULES = {
+    "gateway.networking.k8s.io": ("sigs.k8s.io/gateway-api", "config/crd/standard"),
+}
+
+
+@cache
+def _pinned(group: str) -> tuple[Path, ...]:
+    module, folder = _MODULES.get(group, ("", ""))
+    return (module_dir(module) / folder,) if module else ()
+
+
+def _strict(schema: Any) -> Any:
+    """The schema with unknown fields refused, as `kubectl --validate=strict` does."""
+    if isinstance(schema, list):
+        return [_strict(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    strict = {key: _strict(value) for key, value in schema.items()}
+    if strict.get("x-kubernetes-int-or-string"):
+        strict = {"type": ["integer", "string"]}
+    elif isinstance(schema.get("properties"), dict) and not (
+        schema.get("x-kubernetes-preserve-unknown-fields") or "additionalProperties" in schema
+    ):
+        strict["additionalProperties"] = False
+    return strict
+
+
+def _root(schema: dict[str, Any]) -> dict[str, Any]:
+    """A CRD leaves metadata open: the API server owns it."""
+    strict: dict[str, Any] = _strict(schema)
+    properties = {**strict.get("properties", {}), "metadata": {"type": "object"}}
+    return {**strict, "properties": properties}
+
+
+@cache
+def _definitions(path: Path) -> tuple[dict[str, Any], ...]:
+    documents = yaml.load_all(path.read_text(), Loader=yaml.CSafeLoader)
+    return tuple(item for item in documents if item and item.get("kind") == "CustomResourceDefinition")
+
+
+def _candidates(folder: Path, group: str, kind: str) -> list[Path]:
+    """The files that can hold a CRD: those named by controller-gen for it, else every one."""
+    if folder.is_file():
+        return [folder]
+    return sorted(folder.glob(f"{group}_{kind.lower()}*.y*ml")) or sorted(folder.glob("*.y*ml"))
+
+
+@cache
+def _validator(folders: tuple[Path, ...], api_version: str, kind: str) -> Draft202012Validator | None:
+    group, _, version = api_version.partition("/")
+    for path in (path for folder in folders for path in _candidates(folder, group, kind)):
+        for definition in _definitions(path):
+            spec = definition["spec"]
+            if spec["group"] == group and spec["names"]["kind"] == kind:
+                for served in spec["versions"]:
+                    if served["name"] == version and served.get("served", True):
+                        return Draft202012Validator(_root(served["schema"]["openAPIV3Schema"]))
+    return None
+
+
+def _run(manifests: Manifests) -> Iterator[tuple[Manifest, str]]:
+    for item in manifests.objects:
+        if not item.get("apiVersion") or not item.get("kind") or is_built_in(item):
+            continue
+        validator = _validator(manifests.crds, item["apiVersion"], item.kind)
+        validator = validator or _validator(_pinned(item.group), item["apiVersion"], item.kind)
+        if validator is None:
+            yield item, f"no CustomResourceDefinition of {item['apiVersion']} {item.kind} is known"
+        else:
+            for message in describe(validator, item):
+                yield item, message
+
+
+CHECK = Check(
+    id="custom-resource",
+    sentence="Every custom resource is valid against its CustomResourceDefinition, without unknown fields.",
+    fix="write the field as the CRD has it; a CRD that is not known is passed with --crds",
+    run=_run,
+)

@@ -1,0 +1,64 @@
+"""What kwok plays and what the cluster starts with: stages, the default StorageClass, CRDs, nodes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from charttest import parts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from charttest.cluster.nodepools import NodePool
+
+STAGES = (
+    "node/fast/node-initialize.yaml",
+    "node/heartbeat-with-lease/node-heartbeat-with-lease.yaml",
+    "pod/fast/pod-ready.yaml",
+    "pod/fast/pod-complete.yaml",
+    "pod/fast/pod-delete.yaml",
+    "volume/fast/pv-bind.yaml",
+    "volume/fast/pv-delete.yaml",
+    "volume/fast/pvc-provision.yaml",
+    "volume/fast/pvc-delete.yaml",
+)
+CRD_FOLDERS = (("sigs.k8s.io/gateway-api", "config/crd/standard"),)
+
+
+def stages() -> str:
+    """kwok's configuration: its own fast stages, and one that completes bare pods."""
+    folder = parts.module_dir("sigs.k8s.io/kwok") / "kustomize" / "stage"
+    documents = [(folder / name).read_text(encoding="utf-8") for name in STAGES]
+    complete = yaml.safe_load((folder / "pod/fast/pod-complete.yaml").read_text(encoding="utf-8"))
+    documents.append(yaml.safe_dump(_completes_bare_pods(complete), sort_keys=False))
+    return "\n---\n".join(documents)
+
+
+def _completes_bare_pods(stage: dict[str, Any]) -> dict[str, Any]:
+    """kwok completes the pods of Jobs only; `helm test` and hooks run bare pods that must end too."""
+    stage["metadata"]["name"] = "bare-pod-complete"
+    expressions = stage["spec"]["selector"]["matchExpressions"]
+    owner = next(e for e in expressions if "ownerReferences" in e["key"])
+    owner["key"], owner["operator"] = ".spec.restartPolicy", "In"
+    owner["values"] = ["Never"]
+    return stage
+
+
+def initial_objects(pools: Iterable[NodePool]) -> str:
+    """Nodes, the default StorageClass and the custom resource definitions, as one stream of YAML."""
+    objects: list[dict[str, Any]] = [node for pool in pools for node in pool.nodes()]
+    # The name of kwok's class is the one that its volume stages look for.
+    storage_class = parts.module_dir("sigs.k8s.io/kwok") / "kustomize/stage/volume/fast/storage-class.yaml"
+    streams = [yaml.safe_dump_all(objects, sort_keys=False), storage_class.read_text(encoding="utf-8")]
+    for module, folder in CRD_FOLDERS:
+        streams += [
+            path.read_text(encoding="utf-8") for path in _crd_files(parts.module_dir(module) / folder)
+        ]
+    return "\n---\n".join(streams)
+
+
+def _crd_files(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.glob("*.yaml")) if path.name != "kustomization.yaml"]

@@ -1,0 +1,48 @@
+"""kubectl as a subprocess, against one kubeconfig."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from charttest import parts
+from charttest.errors import ClusterError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class KubectlError(ClusterError):
+    """kubectl refused; `output` is what it printed."""
+
+    def __init__(self, arguments: tuple[str, ...], output: str) -> None:
+        """Keep the output apart from the command that failed."""
+        self.output = output.strip()
+        super().__init__(f"kubectl {' '.join(arguments)}: {self.output}", "see the cluster's own message above")
+
+
+@dataclass(frozen=True)
+class Kubectl:
+    """kubectl for one cluster."""
+
+    kubeconfig: Path
+
+    def __call__(self, *arguments: str, stdin: str | None = None) -> str:
+        """What `kubectl ARGUMENTS` prints; KubectlError when it fails."""
+        command = [str(parts.find("kubectl")), "--kubeconfig", str(self.kubeconfig), *arguments]
+        done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise KubectlError(arguments, done.stderr or done.stdout)
+        return done.stdout
+
+    def get(self, *arguments: str) -> Any:
+        """`kubectl get ARGUMENTS` as data: an object, or the list of them."""
+        document = json.loads(self("get", *arguments, "--output", "json"))
+        return document["items"] if document.get("kind") == "List" else document
+
+    def apply(self, *objects: dict[str, Any], namespace: str = "default") -> None:
+        """Create or change these objects."""
+        stdin = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)})
+        self("apply", "--namespace", namespace, "--filename", "-", stdin=stdin)

@@ -1,0 +1,194 @@
+"""The pytest plugin: the chart under test, a cluster that starts when a test first asks for it, releases in it.
+
+It stands on pytest-helm-charts and shares its options and fixtures: with `--kubeconfig` every test runs on that
+cluster, without it `kube_config`, `kube_cluster` and `random_namespace` get the local cluster. `--chart-path`
+(or `chart_path` in the ini file) is the chart under test.
+
+With pytest-xdist: use `--dist loadgroup`. The tests marked `cluster` are one group and run on one worker, so
+there is one cluster; with another distribution every worker that meets such a test starts a cluster of its own.
+"""
+
+from __future__ import annotations
+
+import itertools
+import uuid
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from charttest.helm import Helm, Values
+from charttest.helm import helm as find_helm
+from charttest.kubectl import Kubectl
+from charttest.lint import Scenario, require_chart, scenarios
+from charttest.release import Release
+from charttest.render import Rendered, render
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from _pytest.terminal import TerminalReporter
+
+_CLUSTER_FIXTURES = {"kube_cluster", "kube_config", "kubectl", "local_cluster"}
+
+
+@dataclass(frozen=True)
+class Chart:
+    """The chart under test."""
+
+    path: Path
+
+    def render(self, *values: Values, **options: Any) -> Rendered:
+        """`charttest.render.render` of this chart: rendered once, everything validated."""
+        return render(self.path, *values, **options)
+
+    @property
+    def scenarios(self) -> list[Scenario]:
+        """Its ci/*-values.yaml, each with the objects it expects to exist."""
+        return scenarios(self.path)
+
+
+@dataclass(frozen=True)
+class GpuNode:
+    """A node with accelerators: its labels, and how many of each extended resource can be had."""
+
+    name: str
+    labels: Mapping[str, str]
+    accelerators: Mapping[str, int]
+
+
+def chart_path(config: pytest.Config) -> Path:
+    """The folder of the chart under test: --chart-path, else the ini file's chart_path."""
+    given = config.getoption("chart_path") or config.getini("chart_path")
+    return require_chart(config.rootpath / given)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the ini option; the command line's options are those of pytest-helm-charts."""
+    parser.addini("chart_path", "The folder of the chart under test, from the root folder.", default=".")
+    parser.addini("node_pools", "A file of node pools for the local cluster, from the root folder.", default="")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker that the plugin sets."""
+    config.addinivalue_line("markers", "cluster: needs a Kubernetes API; set by the plugin for its fixtures")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark every test that needs a cluster, and keep them on one worker of pytest-xdist."""
+    for item in items:
+        if _CLUSTER_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.cluster)
+            if config.pluginmanager.hasplugin("xdist"):
+                item.add_marker(pytest.mark.xdist_group("cluster"))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> None:
+    """Start the local cluster before pytest-helm-charts asks for a kubeconfig that nobody gave."""
+    if fixturedef.argname == "kube_config" and not request.config.getoption("kubeconfig"):
+        request.getfixturevalue("kubectl")
+
+
+@pytest.fixture(scope="session")
+def chart(pytestconfig: pytest.Config) -> Chart:
+    """The chart under test, with `.render(values, kube_version=...)`."""
+    return Chart(chart_path(pytestconfig))
+
+
+@pytest.fixture(scope="session")
+def local_cluster(pytestconfig: pytest.Config) -> Iterator[Any]:
+    """The local cluster, running until the end of the session."""
+    from charttest.cluster import LocalCluster  # noqa: PLC0415 - only when a test needs it
+
+    pools = pytestconfig.getini("node_pools")
+    options = {"pools": pytestconfig.rootpath / pools} if pools else {}
+    with LocalCluster(**options) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def kubectl(pytestconfig: pytest.Config, request: pytest.FixtureRequest) -> Kubectl:
+    """kubectl for the cluster of --kubeconfig, else for the local cluster, which starts now."""
+    given = pytestconfig.getoption("kubeconfig")
+    if not given:
+        given = str(request.getfixturevalue("local_cluster").kubeconfig)
+        # Where pytest-helm-charts looks first; $KUBECONFIG, a cluster that nobody named, is never used.
+        pytestconfig.option.kubeconfig = given
+    return Kubectl(Path(given))
+
+
+@pytest.fixture(scope="session")
+def gpu_nodes(kubectl: Kubectl) -> list[GpuNode]:
+    """The nodes that have accelerators."""
+    found = []
+    for node in kubectl.get("nodes"):
+        allocatable = node["status"].get("allocatable", {})
+        devices = {key: int(value) for key, value in allocatable.items() if "/" in key and value != "0"}
+        if devices:
+            found.append(GpuNode(node["metadata"]["name"], node["metadata"].get("labels", {}), devices))
+    return found
+
+
+@pytest.fixture(scope="session")
+def release_factory(kubectl: Kubectl, chart: Chart) -> Iterator[Callable[..., Release]]:
+    """Makes releases, none of them installed yet, each in a new namespace that enforces Pod Security restricted.
+
+    Takes `helm` (Helm 4 when it is left out) and `timeout_seconds`; safe to call from several threads.
+    """
+    made: list[Release] = []
+    session, numbers = uuid.uuid4().hex[:6], itertools.count()
+
+    def make(*, helm: Helm = find_helm(4), timeout_seconds: int = 60) -> Release:
+        name = f"t{next(numbers)}-{session}"
+        namespace = {
+            "apiVersion": "v1",
+            "kind": "Namespace",
+            "metadata": {"name": name, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}},
+        }
+        kubectl.apply(namespace)
+        release = Release(helm, chart.path, name, name, kubectl, timeout_seconds)
+        made.append(release)
+        return release
+
+    yield make
+    if made:
+        kubectl("delete", "namespace", "--wait=false", *(release.namespace for release in made))
+
+
+@pytest.fixture
+def release(release_factory: Callable[..., Release]) -> Iterator[Release]:
+    """A release with a unique name and namespace, not installed yet; it is uninstalled after the test."""
+    made = release_factory()
+    yield made
+    made.uninstall()
+
+
+def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
+    """Say which tiers ran, how many tests were skipped or left out, and why."""
+    stats = terminalreporter.stats
+    counts: dict[str, Counter[str]] = {}
+    for outcome in ("passed", "failed", "error", "skipped"):
+        for report in stats.get(outcome, []):
+            tier = Path(report.nodeid.split("::")[0]).parent.name
+            counts.setdefault(tier, Counter())[outcome] += 1
+    for item in stats.get("deselected", []):
+        counts.setdefault(Path(item.nodeid.split("::")[0]).parent.name, Counter())["deselected"] += 1
+    if not counts:
+        return
+    terminalreporter.section("tiers")
+    for tier, outcomes in sorted(counts.items()):
+        told = ", ".join(f"{number} {outcome}" for outcome, number in sorted(outcomes.items()))
+        terminalreporter.write_line(f"{tier or '.'}: {told}")
+    reasons = Counter(_reason(report) for report in stats.get("skipped", []))
+    for reason, number in reasons.most_common():
+        terminalreporter.write_line(f"skipped {number}: {reason}")
+
+
+def _reason(report: Any) -> str:
+    # pytest keeps (file, line, "Skipped: why") of a skip.
+    where = report.longrepr
+    return str(where[2] if isinstance(where, tuple) else where).removeprefix("Skipped: ")

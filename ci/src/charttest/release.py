@@ -1,0 +1,66 @@
+"""A Helm release in a namespace of its own, as a test uses it: install, upgrade, roll back, uninstall."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from charttest.helm import Helm, Values, value_options
+from charttest.kubectl import Kubectl
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Release:
+    """One release; every command waits until its objects are ready, or fails after `timeout_seconds`."""
+
+    helm: Helm
+    chart: Path
+    name: str
+    namespace: str
+    kubectl: Kubectl
+    timeout_seconds: int = 60
+
+    def install(self, *values: Values) -> None:
+        """`helm install --wait`. HelmError with what is not ready when the time is over."""
+        options, stdin = value_options(values)
+        self._run("install", self.name, str(self.chart), "--wait", *self._timeout, *options, stdin=stdin)
+
+    def upgrade(self, *values: Values) -> None:
+        """`helm upgrade --wait` with these values and no others."""
+        options, stdin = value_options(values)
+        chart = str(self.chart)
+        self._run("upgrade", self.name, chart, "--reset-values", "--wait", *self._timeout, *options, stdin=stdin)
+
+    def rollback(self, revision: int = 0) -> None:
+        """`helm rollback --wait`; revision 0 is the one before."""
+        self._run("rollback", self.name, str(revision), "--wait", *self._timeout)
+
+    def test(self) -> str:
+        """`helm test`: what it printed."""
+        return self._run("test", self.name, *self._timeout)
+
+    def uninstall(self) -> None:
+        """`helm uninstall --wait`; a release that is not there is no error."""
+        self._run("uninstall", self.name, "--ignore-not-found", "--wait", *self._timeout)
+
+    def history(self) -> list[dict[str, Any]]:
+        """The revisions, oldest first, each with `revision`, `status` and `description`."""
+        found: list[dict[str, Any]] = json.loads(self._run("history", self.name, "--output", "json"))
+        return found
+
+    def get(self, kind: str, *arguments: str) -> Any:
+        """`kubectl get KIND` in the release's namespace, as data."""
+        return self.kubectl.get(kind, *arguments, "--namespace", self.namespace)
+
+    @property
+    def _timeout(self) -> tuple[str, str]:
+        return "--timeout", f"{self.timeout_seconds}s"
+
+    def _run(self, *arguments: str, stdin: str | None = None) -> str:
+        where = ("--kubeconfig", str(self.kubectl.kubeconfig), "--namespace", self.namespace)
+        # Helm ends by itself; the subprocess limit is for a Helm that does not.
+        return self.helm.run(*arguments, *where, stdin=stdin, timeout=self.timeout_seconds + 60)

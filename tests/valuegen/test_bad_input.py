@@ -1,0 +1,203 @@
+"""Every refusal is one line that names the input, the rule and the next step; nothing is written."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+QWEN = "fit Qwen3-8B --gpu H100"
+
+# command, exit code, what the line must name: the input, the rule, the next step
+REFUSALS = {
+    "TP that does not divide the heads": (
+        f"{QWEN} --tensor-parallel-size 3",
+        3,
+        ["--tensor-parallel-size 3", "32 attention heads", "use --tensor-parallel-size"],
+    ),
+    "a model that cannot fit": (
+        "fit Llama-3.1-70B-Instruct --gpu T4",
+        3,
+        ["Llama-3.1-70B-Instruct on T4", "GiB are needed", "use --gpu"],
+    ),
+    "a context that is too long for the GPU": (
+        "fit Qwen3-8B --gpu L4",
+        3,
+        ["--max-model-len 40960", "KV cache", "lower --max-model-len to"],
+    ),
+    "a context beyond the model's": (
+        f"{QWEN} --max-model-len 41K",
+        3,
+        ["--max-model-len", "40960", "or less"],
+    ),
+    "a plan that nothing carries": (
+        "plan Llama-3.1-70B-Instruct --gpu T4:4",
+        3,
+        ["Llama-3.1-70B-Instruct on T4", "GiB are needed", "use --gpu"],
+    ),
+    "too few GPUs offered": (
+        "plan Qwen3-8B --gpu L40S:1 --concurrency 99",
+        3,
+        ["--gpu L40S:1", "99 requests", "offer 5"],
+    ),
+    "an unknown KV cache type": (f"{QWEN} --kv-cache-dtype fp3", 3, ["--kv-cache-dtype fp3", "use"]),
+    "an unknown GPU": ("fit Qwen3-8B --gpu H1000", 2, ["--gpu H1000", "no such GPU", "did you mean H100"]),
+    "an unknown GPU in a plan": (
+        "plan Qwen3-8B --gpu L40X:2",
+        2,
+        ["--gpu L40X", "no such GPU", "did you mean L40S"],
+    ),
+    "a GPU count that is none": ("plan Qwen3-8B --gpu L40S:0", 2, ["--gpu", "'L40S:0'", "--help"]),
+    "a GPU count in words": ("plan Qwen3-8B --gpu L40S:two", 2, ["--gpu", "'L40S:two'", "--help"]),
+    "a price that is none": ("plan Qwen3-8B --price L40S=cheap", 2, ["--price", "'L40S=cheap'", "NAME=USD"]),
+    "a negative price": ("plan Qwen3-8B --price L40S=-1", 2, ["--price", "'L40S=-1'", "NAME=USD"]),
+    "an unknown model": ("plan Qwen3-9B", 2, ["Qwen3-9B", "no such file", "did you mean Qwen3-8B"]),
+    "an empty model": ("plan ''", 2, ["MODEL", "is empty", "valuegen models"]),
+    "no model": ("plan", 2, ["MODEL", "is required", "valuegen plan --help"]),
+    "no GPU": ("fit Qwen3-8B", 2, ["--gpu", "is required", "valuegen fit --help"]),
+    "no command": ("", 2, ["no command given", "valuegen --help"]),
+    "an unknown command": ("nope", 2, ["nope", "valuegen --help"]),
+    "an unknown option": (
+        f"{QWEN} --tensor-parallel-sise 2",
+        2,
+        ["--tensor-parallel-sise", "--tensor-parallel-size"],
+    ),
+    "a size of zero": (
+        f"{QWEN} --tensor-parallel-size 0",
+        2,
+        ["--tensor-parallel-size", "'0'", "at least 1"],
+    ),
+    "a negative size": (f"{QWEN} --max-num-seqs -1", 2, ["--max-num-seqs", "'-1'", "8192"]),
+    "a number in words": (f"{QWEN} --max-model-len long", 2, ["--max-model-len", "'long'", "8k"]),
+    "binary thousands with decimals": (
+        f"{QWEN} --max-model-len 8.5K",
+        2,
+        ["--max-model-len", "'8.5K'", "decimals"],
+    ),
+    "a share above one": (
+        f"{QWEN} --gpu-memory-utilization 1.5",
+        2,
+        ["--gpu-memory-utilization", "'1.5'", "at most 1"],
+    ),
+    "a share that is no number": (
+        f"{QWEN} --gpu-memory-utilization nan",
+        2,
+        ["--gpu-memory-utilization", "'nan'"],
+    ),
+    "a vLLM that is too old": (
+        f"{QWEN} --vllm-version 0.8.5",
+        2,
+        ["--vllm-version 0.8.5", "0.19 to 0.33", "0.33.0"],
+    ),
+    "an explanation as JSON": (f"{QWEN} --explain --json", 2, ["--explain", "provenance"]),
+    "values of a size": ("values 8B --gpu H100 --name mine", 2, ["8B", "no weights", "--source"]),
+    "a source of another kind": (
+        "values Qwen3-8B --gpu H100 --source s3://b/m",
+        2,
+        ["--source s3://b/m", "hf://org/name"],
+    ),
+    "both outputs": (
+        "values Qwen3-8B --gpu H100 -o a.yaml --into b.yaml",
+        2,
+        ["-o and --into", "exclude each other"],
+    ),
+}
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def refused(outcome: Any, code: int, names: list[str]) -> None:
+    """The outcome is one line on stderr that names all of `names`, with that exit code."""
+    assert outcome.code == code, outcome
+    assert outcome.stderr.startswith("valuegen: ")
+    assert outcome.stderr.count("\n") == 1
+    assert outcome.stderr.count(";") >= 1
+    for name in names:
+        assert name in outcome.stderr
+
+
+@pytest.mark.parametrize(("command", "code", "names"), REFUSALS.values(), ids=REFUSALS.keys())
+def test_a_refusal_is_one_line_with_the_input_the_rule_and_the_next_step(
+    valuegen: Callable[..., Any], tmp_path: Path, command: str, code: int, names: list[str]
+) -> None:
+    arguments = ["" if word == "''" else word for word in command.split()]
+    refused(valuegen(*arguments), code, names)
+    assert not list(tmp_path.iterdir())
+
+
+CONFIGS = {
+    "missing": (None, "no such file"),
+    "empty": ("", "is empty"),
+    "truncated": ('{"architectures": ["Qwen3For', "is no JSON"),
+    "no language model": ('{"_class_name": "UNet2DConditionModel"}', "architectures"),
+}
+
+
+@pytest.mark.parametrize(("text", "rule"), CONFIGS.values(), ids=CONFIGS.keys())
+@pytest.mark.parametrize(
+    "command", [["fit", "--gpu", "H100"], ["plan"], ["values", "-o", "out.yaml"]], ids=lambda words: words[0]
+)
+def test_a_config_that_is_none_stops_every_command(
+    valuegen: Callable[..., Any], tmp_path: Path, command: list[str], text: str | None, rule: str
+) -> None:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    if text is not None:
+        (folder / "config.json").write_text(text)
+    refused(valuegen(command[0], str(folder), *command[1:]), 2, ["config.json", rule])
+    assert not (tmp_path / "out.yaml").exists()
+
+
+@pytest.mark.parametrize(
+    ("output", "rule", "step"),
+    [
+        (".", "is a directory", "name a file in it"),
+        ("missing/out.yaml", "its directory does not exist", "mkdir -p"),
+        ("/proc/out.yaml", "cannot be written", "choose another path"),
+        ("file/out.yaml", "its directory does not exist", "mkdir -p"),
+    ],
+)
+def test_an_output_that_cannot_be_written_is_refused(
+    valuegen: Callable[..., Any], tmp_path: Path, output: str, rule: str, step: str
+) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    refused(valuegen("values", "Qwen3-8B", "--gpu", "L40S", "-o", output), 2, [output, rule, step])
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize(
+    ("into", "rule", "step"),
+    [("missing.yaml", "no such file", "-o missing.yaml"), (".", "is a directory", "name a file in it")],
+)
+def test_a_file_to_update_that_is_none_is_refused(
+    valuegen: Callable[..., Any], tmp_path: Path, into: str, rule: str, step: str
+) -> None:
+    refused(
+        valuegen("values", "Qwen3-8B", "--gpu", "L40S", "--into", into), 2, [f"--into {into}", rule, step]
+    )
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere, so permissions refuse nothing")
+def test_a_folder_without_permission_is_refused(valuegen: Callable[..., Any], tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    refused(
+        valuegen("values", "Qwen3-8B", "--gpu", "L40S", "-o", "out.yaml"),
+        2,
+        ["out.yaml", "cannot be written"],
+    )
+
+
+def test_a_plan_that_nothing_carries_writes_no_values(valuegen: Callable[..., Any], tmp_path: Path) -> None:
+    outcome = valuegen("values", "Llama-3.1-70B-Instruct", "--gpu", "T4", "-o", "out.yaml")
+    refused(outcome, 3, ["Llama-3.1-70B-Instruct on T4", "use --gpu"])
+    assert outcome.stdout == ""
+    assert not list(tmp_path.iterdir())

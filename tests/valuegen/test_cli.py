@@ -1,0 +1,210 @@
+"""The commands print what a person needs in 80 columns, and the same as JSON."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from valuegen import EngineSettings, Gpu, Model, fit, plan
+from valuegen.catalog.gpus import all_gpus
+from valuegen.catalog.models import all_models
+from valuegen.cli import valuegen as group
+from valuegen.cli.options import HumanInt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+COMMANDS = sorted(group.commands)
+
+
+def test_fit_prints_exactly_what_the_library_returns(valuegen: Callable[..., Any]) -> None:
+    outcome = valuegen("fit", "Qwen3-8B", "--gpu", "L40S", "--max-model-len", "8K", "--json")
+    result = fit(Model.load("Qwen3-8B"), Gpu.find("L40S"), EngineSettings(max_model_len=8192))
+    assert outcome.code == 0
+    assert json.loads(outcome.stdout) == result.to_dict()
+
+
+def test_plan_prints_exactly_what_the_library_returns(valuegen: Callable[..., Any]) -> None:
+    outcome = valuegen("plan", "Qwen3-8B", "--gpu", "L40S:2", "--gpu", "T4", "--concurrency", "20", "--json")
+    document = json.loads(outcome.stdout)
+    expected = plan(Model.load("Qwen3-8B"), [Gpu.find("L40S"), Gpu.find("T4")], concurrency=20).to_dict()
+    assert outcome.code == 0
+    assert document["request"]["gpus"][0] == {"name": "L40S", "at_most": 2, "usd_per_hour": 1.0}
+    assert {c["gpu"]["name"] for c in document["candidates"]} == {
+        c["gpu"]["name"] for c in expected["candidates"]
+    }
+
+
+def test_a_configuration_that_does_not_fit_is_shown_and_exits_with_3(valuegen: Callable[..., Any]) -> None:
+    for extra in ([], ["--json"]):
+        outcome = valuegen("fit", "Qwen3-8B", "--gpu", "L4", *extra)
+        assert outcome.code == 3
+        assert "--max-model-len" in outcome.stderr
+    assert json.loads(outcome.stdout)["verdict"] == "too-big"
+
+
+def test_the_catalogues_are_listed_in_full(valuegen: Callable[..., Any]) -> None:
+    gpus, models = valuegen("gpus"), valuegen("models")
+    assert (gpus.code, models.code) == (0, 0)
+    for gpu in all_gpus():
+        assert re.search(rf"^{re.escape(gpu.name)} +{re.escape(gpu.product)} ", gpus.stdout, re.MULTILINE)
+    for model in all_models():
+        assert re.search(rf"^{re.escape(model.name)} ", models.stdout, re.MULTILINE)
+    assert [entry["name"] for entry in json.loads(valuegen("gpus", "--json").stdout)["gpus"]] == [
+        g.name for g in all_gpus()
+    ]
+    assert len(json.loads(valuegen("models", "--json").stdout)["models"]) == len(all_models())
+
+
+PRINTED = [
+    ["fit", "Qwen3-8B", "--gpu", "L40S"],
+    ["fit", "Qwen3-8B", "--gpu", "L4"],
+    ["fit", "Llama-3.1-70B-Instruct", "--gpu", "T4"],
+    [
+        "fit",
+        "Llama-3.1-70B-Instruct",
+        "--gpu",
+        "H100",
+        "--tensor-parallel-size",
+        "2",
+        "--pipeline-parallel-size",
+        "2",
+        "--explain",
+    ],
+    ["fit", "Qwen3-8B", "--gpu", "H100", "--tensor-parallel-size", "3"],
+    ["plan", "Qwen3-8B"],
+    ["plan", "Llama-3.1-70B-Instruct", "--all"],
+    ["plan", "Qwen2.5-72B-Instruct", "--concurrency", "300"],
+    ["models"],
+    ["gpus"],
+]
+
+
+@pytest.mark.parametrize("command", PRINTED, ids=" ".join)
+def test_what_is_printed_fits_80_columns_without_colour(
+    valuegen: Callable[..., Any], command: list[str]
+) -> None:
+    outcome = valuegen(*command)
+    assert outcome.stdout
+    for line in outcome.stdout.splitlines():
+        assert len(line) <= 80, line
+        assert line == line.rstrip()
+        assert "\x1b" not in line
+
+
+def test_the_plan_begins_with_the_cheapest_and_ends_with_the_next_step(valuegen: Callable[..., Any]) -> None:
+    lines = valuegen("plan", "Qwen3-8B").stdout.splitlines()
+    best = plan(Model.load("Qwen3-8B")).ranked[0]
+    assert lines[0] == "Qwen3-8B: 16 requests of 8,192 tokens at once"
+    assert lines[2].split() == [
+        "each",
+        "replica",
+        "replicas",
+        "GPUs",
+        "USD/h",
+        "at",
+        "once",
+        "KV",
+        "tokens",
+        "each",
+    ]
+    assert lines[3].startswith(f"{best.fit.gpus} x {best.fit.gpu.name} ")
+    costs = [float(re.split(r" {2,}", line)[3]) for line in lines[3:] if " x " in line]
+    assert costs == sorted(costs)
+    assert lines[-1] == f"Next: valuegen values Qwen3-8B --gpu {best.fit.gpu.name} -o values.yaml"
+
+
+def test_explain_gives_every_number_of_a_gpu_a_formula_and_a_source(valuegen: Callable[..., Any]) -> None:
+    text = valuegen("fit", "Qwen3-8B", "--gpu", "L40S", "--explain").stdout
+    for number in (
+        "GPU memory",
+        "budget",
+        "weights",
+        "activation peak",
+        "CUDA graphs",
+        "outside PyTorch",
+        "KV cache",
+        "requests at once",
+        "shared memory",
+        "host memory",
+        "start-up",
+        "drain",
+    ):
+        entry = re.search(
+            rf"^{number} = .*\[(exact|derived|calibrated|assumed)\]\n(?:  .*\n)+", text, re.MULTILINE
+        )
+        assert entry is not None, number
+        assert "  source: " in entry[0], number
+
+
+def test_values_are_printed_or_written(valuegen: Callable[..., Any], tmp_path: Path) -> None:
+    printed = valuegen("values", "Qwen3-8B", "--gpu", "L40S")
+    written = valuegen("values", "Qwen3-8B", "--gpu", "L40S", "-o", tmp_path / "values.yaml")
+    assert (printed.code, written.code) == (0, 0)
+    assert (tmp_path / "values.yaml").read_text() == printed.stdout
+    assert written.stdout == ""
+    document = json.loads(valuegen("values", "Qwen3-8B", "--gpu", "L40S", "--json").stdout)
+    assert document == yaml.safe_load(printed.stdout)
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("8192", 8192), ("8k", 8000), ("8K", 8192), ("1.5k", 1500), ("2M", 2 * 2**20), ("3g", 3 * 10**9)],
+)
+def test_counts_are_read_as_vllm_reads_them(text: str, number: int) -> None:
+    assert HumanInt().convert(text, None, None) == number
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_that_names_its_options(valuegen: Callable[..., Any], command: str) -> None:
+    outcome = valuegen(command, "--help")
+    assert outcome.code == 0
+    assert "--json" in outcome.stdout
+    for parameter in group.commands[command].params:
+        if parameter.param_type_name == "option":
+            assert max(parameter.opts, key=len) in outcome.stdout
+            assert parameter.help  # type: ignore[attr-defined]
+
+
+def test_version_is_the_packages(valuegen: Callable[..., Any]) -> None:
+    assert re.fullmatch(r"valuegen \d+\.\d+\.\d+, for vLLM 0\.33\n", valuegen("--version").stdout)
+
+
+def process(*arguments: str) -> subprocess.Popen[bytes]:
+    """The command in a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-c", "from valuegen.cli import main; main()", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+def test_a_reader_that_leaves_is_no_error() -> None:
+    running = process("plan", "Qwen3-8B", "--json")
+    assert running.stdout is not None
+    assert running.stderr is not None
+    running.stdout.read(10)
+    running.stdout.close()
+    errors = running.stderr.read()
+    running.stderr.close()
+    assert running.wait(timeout=30) == 141
+    assert errors == b""
+
+
+def test_ctrl_c_ends_with_130_and_one_line() -> None:
+    """A long output that nobody reads blocks until the interrupt."""
+    running = process("plan", "Qwen3-8B", "--json")
+    with pytest.raises(subprocess.TimeoutExpired):
+        running.wait(timeout=2)
+    running.send_signal(signal.SIGINT)
+    _, errors = running.communicate(timeout=30)
+    assert running.returncode == 130
+    assert errors == b"valuegen: interrupted\n"

@@ -1,0 +1,289 @@
+"""Values are commented, hold the plan, are what the chart accepts, and keep what a person wrote."""
+
+from __future__ import annotations
+
+import os
+import re
+from difflib import ndiff
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from valuegen import EngineSettings, Gpu, Model, OutputError, UsageError, plan
+from valuegen.files import replace_file
+from valuegen.merge import merge_into
+from valuegen.values import ValuesDocument, check, render, schema
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def values(
+    model: str, gpu: str, *, name: str | None = None, source: str | None = None, **settings: Any
+) -> ValuesDocument:
+    made = plan(Model.load(model), [Gpu.find(gpu)], EngineSettings(**settings))
+    return render(made, made.ranked[0], name=name, source=source)
+
+
+def test_the_packages_schema_is_the_charts() -> None:
+    chart = ROOT / "charts" / "vllm-stack" / "values.schema.json"
+    copy = ROOT / "tools" / "valuegen" / "src" / "valuegen" / "templates" / "values.schema.json"
+    assert copy.read_bytes() == chart.read_bytes()
+
+
+def test_the_text_holds_what_the_plan_found() -> None:
+    made = plan(Model.load("Qwen3-32B"), [Gpu.find("H100")], concurrency=50)
+    best = made.ranked[0]
+    body = yaml.safe_load(render(made, best).text)["models"]["qwen3-32b"]
+    host = best.fit.host
+    assert host is not None
+    assert body["source"] == {"uri": "hf://Qwen/Qwen3-32B"}
+    assert body["servedNames"] == ["Qwen3-32B"]
+    assert body["accelerator"] == {"product": "NVIDIA-H100-80GB-HBM3"}
+    assert body["parallelism"] == {"tensor": best.fit.settings.tensor_parallel_size}
+    assert body["replicas"] == best.replicas
+    assert body["args"] == {
+        "max-model-len": 8192,
+        "max-num-seqs": 1024,
+        "max-num-batched-tokens": 8192,
+        "gpu-memory-utilization": 0.92,
+    }
+    assert body["resources"]["requests"]["cpu"] == str(host.cpu)
+    assert body["resources"]["limits"]["memory"] == f"{host.memory_limit_bytes // 1024**3}Gi"
+    assert body["sharedMemory"]["size"] == f"{host.shared_memory_bytes // 1024**2}Mi"
+    assert body["startup"]["budgetSeconds"] == host.startup_seconds
+    assert body["shutdown"]["drainSeconds"] == host.drain_seconds
+    assert float(body["cost"]) * body["replicas"] == pytest.approx(best.cost_per_hour)
+
+
+def test_only_what_was_asked_for_is_added_to_the_arguments() -> None:
+    document = values(
+        "Qwen3-8B", "H100", kv_cache_dtype="fp8", enforce_eager=True, enable_prefix_caching=False
+    )
+    arguments = yaml.safe_load(document.text)["models"]["qwen3-8b"]["args"]
+    assert arguments["kv-cache-dtype"] == "fp8"
+    assert arguments["enforce-eager"] is True
+    assert arguments["enable-prefix-caching"] is False
+    assert "tensor-parallel-size" not in arguments
+    assert "dtype" not in arguments
+
+
+@pytest.mark.parametrize(
+    ("model", "gpu", "settings"),
+    [
+        ("Qwen3-8B", "H200", {}),
+        ("phi-4", "T4", {"max_model_len": 4096}),
+        ("Llama-3.1-70B-Instruct", "L40S", {"pipeline_parallel_size": 2, "tensor_parallel_size": 4}),
+        ("Qwen3-8B", "L40S", {"tensor_parallel_size": 1, "data_parallel_size": 2}),
+    ],
+)
+def test_every_number_has_a_comment_with_its_reason(model: str, gpu: str, settings: dict[str, Any]) -> None:
+    lines = values(model, gpu, **settings).text.splitlines()
+    numbers = [number for number, line in enumerate(lines) if re.search(r': "?[\d.]+(Gi|Mi)?"?$', line)]
+    assert len(numbers) >= 13
+    for number in numbers:
+        assert lines[number - 1].lstrip().startswith("# "), lines[number]
+    assert max(map(len, lines)) <= 110
+
+
+def test_a_gpu_of_several_labels_is_written_as_a_list() -> None:
+    body = yaml.safe_load(values("Qwen3-8B", "H200").text)["models"]["qwen3-8b"]
+    assert body["accelerator"]["product"] == ["NVIDIA-H200", "NVIDIA-H200-NVL"]
+
+
+@pytest.mark.parametrize(
+    ("model", "key"),
+    [
+        ("Qwen2.5-7B-Instruct", "qwen2-5-7b-instruct"),
+        ("phi-4", "phi-4"),
+        ("Mistral-Nemo-Instruct-2407", "mistral-nemo-instruct-2407"),
+    ],
+)
+def test_a_key_is_made_of_the_models_name(model: str, key: str) -> None:
+    document = values(model, "H100")
+    assert document.key == key
+    assert ("servedNames" in document.data["models"][key]) == (model != key)
+
+
+@pytest.mark.parametrize("name", ["Qwen", "8b", "a_b", "-a", "a-", "a" * 64, ""])
+def test_a_name_that_is_no_dns_label_is_refused(name: str) -> None:
+    with pytest.raises(UsageError, match="DNS label"):
+        values("Qwen3-8B", "H100", name=name)
+
+
+def test_a_size_needs_a_source() -> None:
+    with pytest.raises(UsageError, match="--source"):
+        values("8B", "H100", name="mine")
+    document = values("8B", "H100", name="mine", source="pvc://models/mine")
+    assert document.data["models"]["mine"]["source"] == {"uri": "pvc://models/mine"}
+
+
+@pytest.mark.parametrize("source", ["hf://one", "s3://bucket/x", "org/name", "http://x/y"])
+def test_a_source_that_the_chart_cannot_read_is_refused(source: str) -> None:
+    with pytest.raises(UsageError, match="--source"):
+        values("Qwen3-8B", "H100", source=source)
+
+
+def test_what_the_schema_refuses_is_named_by_its_key() -> None:
+    data = values("Qwen3-8B", "H100").data
+    data["models"]["qwen3-8b"]["replicaCuont"] = 2
+    with pytest.raises(OutputError, match=r"models\.qwen3-8b: .*replicaCuont"):
+        check(data, "a test")
+    assert schema()["additionalProperties"] is False
+
+
+# --into -------------------------------------------------------------------------------------------
+
+HAND_WRITTEN = """\
+# Our models; ask ops before you change a number.
+x-shared: &shared
+  priorityClassName: "high"   # quoted on purpose
+
+models:
+  # The small one.
+  tiny:
+    source: {uri: hf://org/tiny}
+    accelerator:
+      product: NVIDIA-L4
+    scheduling:
+      <<: *shared
+    extraArgs:
+    - --seed
+    - "7"
+
+# How it is reached.
+routing:
+  kind: none
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "values.yaml"
+    path.write_text(HAND_WRITTEN)
+    return path
+
+
+def test_a_model_is_added_and_every_other_line_stays(file: Path) -> None:
+    assert merge_into(file, values("Qwen3-8B", "L40S"))
+    after = file.read_text()
+    changes = [line for line in ndiff(HAND_WRITTEN.splitlines(), after.splitlines()) if line[0] in "+-"]
+    assert changes[0] == "+   qwen3-8b:"
+    assert all(line.startswith("+ ") for line in changes)
+    loaded = yaml.safe_load(after)
+    assert list(loaded["models"]) == ["tiny", "qwen3-8b"]
+    assert "# The name in API requests" in after
+    assert after.index("qwen3-8b:") < after.index("# How it is reached.")
+
+
+def test_twice_changes_nothing(file: Path) -> None:
+    document = values("Qwen3-8B", "L40S")
+    assert merge_into(file, document)
+    once, stamp = file.read_bytes(), file.stat().st_mtime_ns
+    assert not merge_into(file, document)
+    assert (file.read_bytes(), file.stat().st_mtime_ns) == (once, stamp)
+
+
+def test_an_update_sets_the_numbers_and_keeps_what_a_person_added(file: Path) -> None:
+    merge_into(file, values("Qwen3-8B", "L40S"))
+    edited = file.read_text().replace(
+        "      max-model-len: 8192\n", "      max-model-len: 8192  # agreed with the team\n      seed: 7\n"
+    )
+    file.write_text(edited + "tests:\n  enabled: false\n")
+    assert merge_into(file, values("Qwen3-8B", "L40S", max_model_len=4096))
+    after = file.read_text()
+    loaded = yaml.safe_load(after)
+    arguments = loaded["models"]["qwen3-8b"]["args"]
+    assert (arguments["max-model-len"], arguments["seed"]) == (4096, 7)
+    assert loaded["tests"] == {"enabled": False}
+    assert "max-model-len: 4096  # agreed with the team" in after
+    for comment in re.findall(r"#.*", HAND_WRITTEN):
+        assert comment in after
+    assert '"high"' in after
+
+
+def test_an_update_touches_only_the_lines_whose_value_changed(file: Path) -> None:
+    merge_into(file, values("Qwen3-8B", "L40S"))
+    before = file.read_text().splitlines()
+    merge_into(file, values("Qwen3-8B", "L40S", gpu_memory_utilization=0.9))
+    after = file.read_text().splitlines()
+    assert len(before) == len(after)
+    assert [new for old, new in zip(before, after, strict=True) if old != new] == [
+        "      gpu-memory-utilization: 0.9"
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "# nothing yet\n",
+        "models: {}\n",
+        "models:\n",
+        "models: # none\n\nrouting: {kind: none}\n",
+        "routing:\n  kind: none",
+    ],
+)
+def test_a_file_without_models_gets_its_first(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "values.yaml"
+    path.write_text(text)
+    assert merge_into(path, values("Qwen3-8B", "L40S"))
+    loaded = yaml.safe_load(path.read_text())
+    assert list(loaded["models"]) == ["qwen3-8b"]
+    assert ("routing" in loaded) == ("routing" in text)
+    assert not merge_into(path, values("Qwen3-8B", "L40S"))
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("- a\n- b\n", "no YAML mapping"),
+        ("just words\n", "no YAML mapping"),
+        ("a: [1, 2\n", "no YAML"),
+        ("models: [a, b]\n", "models: is no mapping"),
+        ("models: {a: {source: {uri: hf://o/n}}}\n", "braces"),
+        ("models:\n  qwen3-8b: 7\n", "models.qwen3-8b: is no mapping"),
+        ("models:\n  a:\n    replicaCuont: 2\n", "replicaCuont"),
+        ("a: 1\na: 2\n", "no YAML"),
+    ],
+)
+def test_a_file_that_is_no_values_file_is_refused_and_left_alone(
+    valuegen: Callable[..., Any], tmp_path: Path, text: str, rule: str
+) -> None:
+    path = tmp_path / "values.yaml"
+    path.write_text(text)
+    outcome = valuegen("values", "Qwen3-8B", "--gpu", "L40S", "--into", str(path))
+    assert outcome.code == 2
+    assert rule in outcome.stderr
+    assert str(path) in outcome.stderr
+    assert path.read_text() == text
+    assert list(tmp_path.iterdir()) == [path]
+
+
+# Files --------------------------------------------------------------------------------------------
+
+
+def test_a_file_is_replaced_as_a_whole_and_keeps_its_mode_and_link(tmp_path: Path) -> None:
+    real = tmp_path / "real.yaml"
+    real.write_text("old")
+    real.chmod(0o640)
+    link = tmp_path / "link.yaml"
+    link.symlink_to(real)
+    replace_file(link, "new")
+    assert link.is_symlink()
+    assert real.read_text() == "new"
+    assert real.stat().st_mode & 0o777 == 0o640
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link.yaml", "real.yaml"]
+
+
+def test_a_new_file_gets_the_mode_that_the_umask_allows(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        replace_file(tmp_path / "new.yaml", "text")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "new.yaml").stat().st_mode & 0o777 == 0o640

@@ -1,0 +1,31 @@
+"""Architectures by the name in config.json. A family is one file, loaded when a model needs it."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from valuegen.architectures.base import Architecture
+    from valuegen.keys import Keys
+
+FAMILIES = {
+    "LlamaForCausalLM": "llama",
+    "MistralForCausalLM": "mistral",
+    "Mistral3ForConditionalGeneration": "mistral3",
+    "Qwen2ForCausalLM": "qwen",
+    "Qwen3ForCausalLM": "qwen",
+    "GemmaForCausalLM": "gemma",
+    "Gemma2ForCausalLM": "gemma",
+    "Gemma3ForCausalLM": "gemma",
+    "Gemma3ForConditionalGeneration": "gemma",
+    "Phi3ForCausalLM": "phi3",
+}
+
+
+def reader(name: str) -> Callable[[Keys, str], Architecture]:
+    """The `read` function of the family that `name` belongs to; KeyError for an unknown name."""
+    module = import_module(f"{__name__}.{FAMILIES[name]}")
+    return cast("Callable[[Keys, str], Architecture]", module.read)

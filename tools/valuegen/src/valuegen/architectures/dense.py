@@ -1,0 +1,213 @@
+"""The dense decoder that Llama, Mistral, Qwen, Gemma and Phi-3 share, with their differences as options.
+
+Source: vLLM 0.33.0 model_executor/models/{llama,mistral,qwen2,qwen3,gemma,gemma2,gemma3}.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from valuegen.architectures.base import (
+    Architecture,
+    Attention,
+    Buffer,
+    Embedding,
+    KvLayer,
+    Linear,
+    Module,
+    Part,
+    Place,
+    Weight,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from valuegen.architectures.rope import Rope
+    from valuegen.keys import Keys
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """The sizes of a decoder as config.json gives them."""
+
+    hidden: int
+    intermediate: int
+    layers: int
+    heads: int
+    kv_heads: int
+    head_dim: int
+    vocab: int
+
+
+def sizes(keys: Keys, **defaults: int) -> Sizes:
+    """Read the sizes; `defaults` are those of the model's config class in transformers."""
+    hidden = keys.positive("hidden_size")
+    heads = keys.positive("num_attention_heads", defaults.get("num_attention_heads"))
+    kv_heads = keys.positive("num_key_value_heads", defaults.get("num_key_value_heads", heads))
+    if "head_dim" in defaults or keys.has("head_dim"):
+        head_dim = keys.positive("head_dim", defaults.get("head_dim"))
+    else:
+        head_dim = keys.quotient("hidden_size", "num_attention_heads")
+    keys.divisible("num_attention_heads", heads, "num_key_value_heads", kv_heads)
+    return Sizes(
+        hidden=hidden,
+        intermediate=keys.positive("intermediate_size"),
+        layers=keys.positive("num_hidden_layers"),
+        heads=heads,
+        kv_heads=kv_heads,
+        head_dim=head_dim,
+        vocab=keys.positive("vocab_size", defaults.get("vocab_size")),
+    )
+
+
+@dataclass(frozen=True)
+class Options:
+    """What differs between dense families."""
+
+    qkv_bias: bool = False
+    output_bias: bool = False
+    mlp_bias: bool = False
+    qk_norm: bool = False
+    norms: tuple[str, ...] = ("input_layernorm", "post_attention_layernorm")
+    scaled_embedding: bool = False  # Gemma: a `normalizer` buffer
+    every_stage: bool = False  # Gemma keeps embedding and final norm on every pipeline stage
+    fused_checkpoint: bool = False  # Phi-3 stores qkv and gate_up merged
+    prefix: str = ""
+    supports_float16: bool = True
+
+
+def decoder(
+    s: Sizes,
+    *,
+    tie: bool,
+    max_position: int,
+    rope: Rope,
+    tables: tuple[Buffer, ...],
+    kv_layers: tuple[KvLayer, ...],
+    options: Options,
+    extra: tuple[Module, ...] = (),
+) -> Architecture:
+    """Assemble the modules of a dense decoder."""
+    modules = (
+        *_ends(s, tie=tie, options=options),
+        *_layers(s, options),
+        *tables,
+        *extra,
+    )
+    return Architecture(
+        hidden_size=s.hidden,
+        intermediate_size=s.intermediate,
+        num_attention_heads=s.heads,
+        num_key_value_heads=s.kv_heads,
+        head_dim=s.head_dim,
+        vocab_size=s.vocab,
+        tie_word_embeddings=tie,
+        modules=modules,
+        kv_layers=kv_layers,
+        max_position_embeddings=max_position,
+        rope=rope,
+        supports_float16=options.supports_float16,
+    )
+
+
+def rotary_table(
+    s: Sizes, rope: Rope, max_position: int, *, prefix: str = "", layers: Iterable[int] | None = None
+) -> Buffer:
+    """The rotary table that `layers` (all, unless given) share."""
+    return rope.table(
+        f"{prefix}model.layers.*.self_attn.rotary_emb",
+        range(s.layers) if layers is None else layers,
+        max_position=max_position,
+        head_dim=s.head_dim,
+    )
+
+
+def full_attention(s: Sizes) -> tuple[KvLayer, ...]:
+    """Every layer keeps the keys and values of the whole context."""
+    return (KvLayer("full", s.kv_heads, s.head_dim),) * s.layers
+
+
+def attention_by_type(s: Sizes, sliding: tuple[bool, ...], window: int | None) -> tuple[KvLayer, ...]:
+    """Full attention, or the last `window` tokens where `sliding` says so."""
+    full = KvLayer("full", s.kv_heads, s.head_dim)
+    if window is None:
+        return (full,) * s.layers
+    local = KvLayer("sliding-window", s.kv_heads, s.head_dim, window)
+    return tuple(local if is_local else full for is_local in sliding)
+
+
+def _ends(s: Sizes, *, tie: bool, options: Options) -> tuple[Module, ...]:
+    p = options.prefix
+    if options.every_stage:
+        embedding = norm = Place(layers=tuple(range(s.layers)), shared=True)
+    else:
+        embedding, norm = Place(first=True, last=tie), Place(last=True)
+    ends: list[Module] = [
+        Embedding(f"{p}model.embed_tokens", embedding, s.vocab, s.hidden),
+        Weight(f"{p}model.norm.weight", norm, (s.hidden,)),
+    ]
+    if not tie:
+        ends.append(Embedding(f"{p}lm_head", Place(last=True), s.vocab, s.hidden))
+    if options.scaled_embedding:
+        ends.append(Buffer(f"{p}model.normalizer", embedding, ()))
+    return tuple(ends)
+
+
+def _layers(s: Sizes, options: Options) -> tuple[Module, ...]:
+    every = Place(layers=tuple(range(s.layers)))
+    layer = f"{options.prefix}model.layers.*."
+    q, kv = Part(s.heads * s.head_dim, s.heads), Part(s.kv_heads * s.head_dim, s.kv_heads, replicable=True)
+    gate = Part(s.intermediate, s.intermediate)
+    whole = Part(s.hidden, s.hidden)
+    fused = options.fused_checkpoint
+    modules: list[Module] = [
+        Linear(
+            f"{layer}self_attn.qkv_proj",
+            every,
+            s.hidden,
+            (q, kv, kv),
+            "column",
+            bias=options.qkv_bias,
+            checkpoint_names=_names(f"{layer}self_attn.", "qkv_proj", ("q_proj", "k_proj", "v_proj"), fused),
+        ),
+        Linear(
+            f"{layer}self_attn.o_proj",
+            every,
+            q.width,
+            (whole,),
+            "row",
+            bias=options.output_bias,
+            checkpoint_names=(f"{layer}self_attn.o_proj",),
+        ),
+        Attention(f"{layer}self_attn.attn", every),
+        Linear(
+            f"{layer}mlp.gate_up_proj",
+            every,
+            s.hidden,
+            (gate, gate),
+            "column",
+            bias=options.mlp_bias,
+            checkpoint_names=_names(f"{layer}mlp.", "gate_up_proj", ("gate_proj", "up_proj"), fused),
+        ),
+        Linear(
+            f"{layer}mlp.down_proj",
+            every,
+            s.intermediate,
+            (whole,),
+            "row",
+            bias=options.mlp_bias,
+            checkpoint_names=(f"{layer}mlp.down_proj",),
+        ),
+    ]
+    modules.extend(Weight(f"{layer}{norm}.weight", every, (s.hidden,)) for norm in options.norms)
+    if options.qk_norm:
+        modules.extend(
+            Weight(f"{layer}self_attn.{norm}.weight", every, (s.head_dim,)) for norm in ("q_norm", "k_norm")
+        )
+    return tuple(modules)
+
+
+def _names(layer: str, merged: str, separate: tuple[str, ...], fused: bool) -> tuple[str, ...]:
+    return tuple(f"{layer}{name}" for name in ((merged,) if fused else separate))

@@ -1,0 +1,46 @@
+"""Qwen2, Qwen2.5 (biased q, k, v) and Qwen3 (normed q and k) dense models.
+
+Source: vLLM 0.33.0 model_executor/models/{qwen2,qwen3}.py.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from valuegen.architectures import dense, rope
+
+if TYPE_CHECKING:
+    from valuegen.architectures.base import Architecture
+    from valuegen.keys import Keys
+
+
+def read(keys: Keys, architecture: str) -> Architecture:
+    """Describe a Qwen2 or Qwen3 model."""
+    qwen3 = architecture == "Qwen3ForCausalLM"
+    s = dense.sizes(keys, num_key_value_heads=32, head_dim=128) if qwen3 else _qwen2_sizes(keys)
+    max_position = keys.positive("max_position_embeddings", 32768)
+    rotary = rope.read(keys, max_position)
+    # A window applies to the layers from max_window_layers on, and only when it is switched on.
+    window = keys.window("sliding_window", 4096) if keys.flag("use_sliding_window", default=False) else None
+    first_local = keys.count("max_window_layers", 28)
+    sliding = tuple(layer >= first_local for layer in range(s.layers))
+    if window is not None:
+        # vLLM 0.33 asserts this (qwen2.py): it cannot run a mixture of both kinds.
+        keys.uniform("max_window_layers", sliding, "a window in some layers only is refused by vLLM 0.33")
+    return dense.decoder(
+        s,
+        tie=keys.flag("tie_word_embeddings", default=False),
+        max_position=max_position,
+        rope=rotary,
+        tables=(dense.rotary_table(s, rotary, max_position),),
+        kv_layers=dense.attention_by_type(s, sliding, window),
+        options=dense.Options(
+            qkv_bias=keys.flag("attention_bias", default=False) if qwen3 else True,
+            qk_norm=qwen3,
+        ),
+    )
+
+
+def _qwen2_sizes(keys: Keys) -> dense.Sizes:
+    """Qwen2's attention computes the head size; a head_dim key is not read."""
+    return dense.sizes(keys.without("head_dim"), num_key_value_heads=32)

@@ -1,0 +1,91 @@
+"""Vision towers and the projectors into the language model; all on the first pipeline stage.
+
+Source: vLLM 0.33.0 model_executor/models/{siglip,pixtral,gemma3_mm,mistral3}.py.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from valuegen.architectures.base import Buffer, Linear, Module, Part, Place, Weight
+
+if TYPE_CHECKING:
+    from valuegen.keys import Keys
+
+FIRST = Place(first=True)
+
+
+def siglip(keys: Keys, text_hidden: int) -> tuple[Module, ...]:
+    """SigLIP and Gemma 3's projector."""
+    hidden = keys.positive("hidden_size", 768)
+    inner = keys.positive("intermediate_size", 3072)
+    patch = keys.positive("patch_size", 16)
+    channels = keys.positive("num_channels", 3)
+    heads = keys.positive("num_attention_heads", 12)
+    positions = (keys.positive("image_size", 224) // patch) ** 2
+    layers = Place(first=True, copies=keys.positive("num_hidden_layers", 12))
+    tower = "vision_tower.vision_model."
+    block = f"{tower}encoder.layers.*."
+    head_part = Part(hidden, heads)
+    whole, wide = Part(hidden, hidden), Part(inner, inner)
+    modules: list[Module] = [
+        Weight(f"{tower}embeddings.patch_embedding.weight", FIRST, (hidden, channels, patch, patch)),
+        Weight(f"{tower}embeddings.patch_embedding.bias", FIRST, (hidden,)),
+        Weight(f"{tower}embeddings.position_embedding.weight", FIRST, (positions, hidden)),
+        Buffer(f"{tower}embeddings.position_ids", FIRST, (1, positions), "int64"),
+        _linear(f"{block}self_attn.qkv_proj", layers, hidden, (head_part,) * 3, "column", bias=True),
+        _linear(f"{block}self_attn.out_proj", layers, hidden, (whole,), "row", bias=True),
+        _linear(f"{block}mlp.fc1", layers, hidden, (wide,), "column", bias=True),
+        _linear(f"{block}mlp.fc2", layers, inner, (whole,), "row", bias=True),
+        Weight("multi_modal_projector.mm_input_projection_weight", FIRST, (hidden, text_hidden)),
+        Weight("multi_modal_projector.mm_soft_emb_norm.weight", FIRST, (hidden,)),
+    ]
+    modules.extend(
+        Weight(f"{block}{norm}.{part}", layers, (hidden,))
+        for norm in ("layer_norm1", "layer_norm2")
+        for part in ("weight", "bias")
+    )
+    modules.extend(Weight(f"{tower}post_layernorm.{part}", FIRST, (hidden,)) for part in ("weight", "bias"))
+    return tuple(modules)
+
+
+def pixtral(keys: Keys, text_hidden: int, *, merge: int, projector_bias: bool) -> tuple[Module, ...]:
+    """Pixtral and Mistral 3's projector with its patch merger."""
+    hidden = keys.positive("hidden_size", 1024)
+    inner = keys.positive("intermediate_size", 4096)
+    patch = keys.positive("patch_size", 16)
+    channels = keys.positive("num_channels", 3)
+    heads = keys.positive("num_attention_heads", 16)
+    head_dim = keys.quotient("hidden_size", "num_attention_heads", hidden, heads)
+    layers = Place(first=True, copies=keys.positive("num_hidden_layers", 24))
+    tower = "vision_tower."
+    block = f"{tower}transformer.layers.*."
+    head_part, whole, wide = Part(hidden, heads), Part(hidden, hidden), Part(inner, inner)
+    text = Part(text_hidden, text_hidden)
+    projector = "multi_modal_projector."
+    frequencies = (head_dim // 2,)
+    return (
+        Weight(f"{tower}patch_conv.weight", FIRST, (hidden, channels, patch, patch)),
+        Weight(f"{tower}ln_pre.weight", FIRST, (hidden,)),
+        Buffer(f"{tower}patch_positional_embedding.inv_freq", FIRST, frequencies, "float32"),
+        Buffer(f"{tower}patch_positional_embedding.original_inv_freq", FIRST, frequencies, "float32"),
+        _linear(f"{block}attention.qkv_proj", layers, hidden, (head_part,) * 3, "column"),
+        _linear(f"{block}attention.o_proj", layers, hidden, (whole,), "row"),
+        _linear(f"{block}feed_forward.gate_up_proj", layers, hidden, (wide, wide), "column"),
+        _linear(f"{block}feed_forward.down_proj", layers, inner, (whole,), "row"),
+        Weight(f"{block}attention_norm.weight", layers, (hidden,)),
+        Weight(f"{block}ffn_norm.weight", layers, (hidden,)),
+        Weight(f"{projector}norm.weight", FIRST, (hidden,)),
+        Weight(f"{projector}patch_merger.merging_layer.weight", FIRST, (hidden, hidden * merge**2)),
+        _linear(f"{projector}linear_1", FIRST, hidden, (text,), "column", bias=projector_bias),
+        _linear(f"{projector}linear_2", FIRST, text_hidden, (text,), "row", bias=projector_bias),
+    )
+
+
+def _linear(
+    name: str, place: Place, inputs: int, parts: tuple[Part, ...], split: str, *, bias: bool = False
+) -> Linear:
+    """A linear layer that the language model's quantization leaves alone."""
+    return Linear(
+        name, place, inputs, parts, "row" if split == "row" else "column", bias=bias, quantizable=False
+    )

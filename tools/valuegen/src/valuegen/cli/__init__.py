@@ -1,0 +1,89 @@
+"""The command line: reads arguments, calls the library, prints, and turns errors into exit codes.
+
+0 it fits, 2 the call or an input is wrong, 3 it does not fit or vLLM would refuse it. One line per
+error on stderr: "valuegen: <input>: <rule>; <next step>".
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import click
+from click.exceptions import NoArgsIsHelpError
+
+from valuegen.cli.commands import fit_command, gpus_command, models_command, plan_command, values_command
+from valuegen.errors import ValuegenError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+READER_GONE = 141  # 128 + SIGPIPE
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Start with: valuegen plan Qwen3-8B",
+)
+@click.version_option(package_name="valuegen", message="valuegen %(version)s, for vLLM 0.33")
+def valuegen() -> None:
+    """Compute what vLLM needs for a model: GPUs, memory, and the values of the vllm-stack chart."""
+
+
+for command in (fit_command, plan_command, values_command, models_command, gpus_command):
+    valuegen.add_command(command)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit with its code."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; the exit code."""
+    try:
+        # click's own main() prints and exits for interrupts and closed pipes in its own way.
+        words = sys.argv[1:] if arguments is None else list(arguments)
+        with valuegen.make_context("valuegen", words) as context:
+            outcome = valuegen.invoke(context)
+        sys.stdout.flush()
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except ValuegenError as error:
+        return _fail(str(error), error.exit_code)
+    except click.UsageError as error:
+        return _fail(_one_line(error), 2)
+    except click.ClickException as error:
+        return _fail(error.format_message(), 2)
+    except KeyboardInterrupt:
+        return _fail("interrupted", INTERRUPTED)
+    except BrokenPipeError:
+        # The interpreter flushes stdout once more when it exits; let that go nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return READER_GONE
+    return outcome if isinstance(outcome, int) else 0
+
+
+def _one_line(error: click.UsageError) -> str:
+    """click's message and where the rules are written."""
+    path = error.ctx.command_path if error.ctx else "valuegen"
+    message = error.format_message().rstrip(".")
+    if isinstance(error, NoArgsIsHelpError):
+        return f"no command given; `{path} --help` lists them"
+    if isinstance(error, click.BadParameter) and error.param is not None:
+        name = (
+            max(error.param.opts, key=len)
+            if error.param.opts[0].startswith("-")
+            else error.param.human_readable_name
+        )
+        if isinstance(error, click.MissingParameter):
+            return f"{name}: is required; `{path} --help` shows an example"
+        return f"{name}: {error.message.rstrip('.')}; `{path} --help` lists the options"
+    return f"{message}; `{path} --help` lists what is known"
+
+
+def _fail(message: str, code: int) -> int:
+    click.echo(f"valuegen: {' '.join(message.split())}", err=True)
+    return code

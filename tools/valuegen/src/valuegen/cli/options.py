@@ -1,0 +1,133 @@
+"""Option types, and the engine settings as options with vLLM's own flag names."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from valuegen.catalog.gpus import Gpu
+from valuegen.engine import EngineSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from valuegen.plan import GpuOffer
+
+F = TypeVar("F", bound="Callable[..., Any]")
+
+DECIMAL = {"k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
+BINARY = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+
+
+class HumanInt(click.ParamType[int]):
+    """A count as vLLM reads it: 8192, 8k (8000), 8K (8192), 1.5k."""
+
+    name = "integer"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The number, at least 1."""
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)([kKmMgGtT]?)", str(value).strip())
+        if match is None:
+            self.fail(f"{value!r} is no number such as 8192, 8k (8000) or 8K (8192)", param, ctx)
+        number, unit = match[1], match[2]
+        if "." in number and unit not in DECIMAL:
+            self.fail(f"{value!r} has decimals, which only k, m, g and t (powers of 1000) allow", param, ctx)
+        count = round(float(number) * DECIMAL[unit]) if "." in number else int(number)
+        if "." not in number:
+            count *= {**DECIMAL, **BINARY}.get(unit, 1)
+        if count < 1:
+            self.fail(f"{value!r} is not at least 1", param, ctx)
+        return count
+
+
+class Fraction(click.ParamType[float]):
+    """A share of the GPU's memory."""
+
+    name = "fraction"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """A number above 0 and at most 1."""
+        try:
+            number = float(value)
+        except ValueError:
+            self.fail(f"{value!r} is no number", param, ctx)
+        if not (math.isfinite(number) and 0 < number <= 1):
+            self.fail(f"{value!r} is not above 0 and at most 1", param, ctx)
+        return number
+
+
+class OfferType(click.ParamType["GpuOffer"]):
+    """A GPU and, after a colon, how many of it may be used."""
+
+    name = "name[:count]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> GpuOffer:
+        """The offer; GpuError for a name that the catalogue does not have."""
+        from valuegen.plan import GpuOffer  # noqa: PLC0415  (only the commands that plan need it)
+
+        name, colon, count = str(value).partition(":")
+        if colon and not (count.isdecimal() and int(count) > 0):
+            self.fail(f"{value!r}: what follows the colon is no count of GPUs", param, ctx)
+        return GpuOffer(Gpu.find(name), int(count) if colon else None)
+
+
+class PriceType(click.ParamType[tuple[str, float]]):
+    """GPU=USD, per GPU and hour."""
+
+    name = "name=usd"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, float]:
+        """The GPU's catalogue name and the price."""
+        name, equals, text = str(value).partition("=")
+        try:
+            price = float(text)
+        except ValueError:
+            price = math.nan
+        if not equals or not math.isfinite(price) or price < 0:
+            self.fail(f"{value!r} is no NAME=USD such as H100-80GB=2.10", param, ctx)
+        return Gpu.find(name).name, price
+
+
+# vLLM's flag without its dashes -> type and help. A type of None is a switch with a --no- form.
+ENGINE_OPTIONS: dict[str, tuple[click.ParamType[Any] | None, str]] = {
+    "tensor-parallel-size": (HumanInt(), "GPUs that share every layer."),
+    "pipeline-parallel-size": (HumanInt(), "Groups of GPUs that hold different layers."),
+    "data-parallel-size": (HumanInt(), "Copies of the model in one engine."),
+    "decode-context-parallel-size": (HumanInt(), "GPUs that share the KV cache of one request."),
+    "enable-expert-parallel": (None, "Split experts, not each expert's matrices."),
+    "max-model-len": (HumanInt(), "Longest request in tokens; 8k is 8000, 8K is 8192."),
+    "max-num-seqs": (HumanInt(), "Requests in one batch."),
+    "max-num-batched-tokens": (HumanInt(), "Tokens in one batch."),
+    "gpu-memory-utilization": (Fraction(), "Share of the GPU's memory that vLLM may use."),
+    "kv-cache-memory-bytes": (HumanInt(), "KV cache of each GPU, instead of a share."),
+    "kv-cache-dtype": (click.STRING, "auto, fp8, …"),
+    "quantization": (click.STRING, "Method; unset: the checkpoint's own."),
+    "dtype": (click.STRING, "auto, bfloat16, float16, float32."),
+    "block-size": (HumanInt(), "Tokens in a KV block."),
+    "enable-prefix-caching": (None, "Keep KV blocks for later requests."),
+    "async-scheduling": (None, "Schedule the next batch while one runs."),
+    "disable-hybrid-kv-cache-manager": (None, "Keep the whole context in sliding-window layers."),
+    "enforce-eager": (None, "No CUDA graphs."),
+}
+
+
+def engine_options(command: F) -> F:
+    """Add every engine setting to a command, as options that default to vLLM's own choice."""
+    for name, (kind, text) in reversed(ENGINE_OPTIONS.items()):
+        if kind is None:
+            command = click.option(f"--{name}/--no-{name}", default=None, help=text)(command)
+        else:
+            metavar = "NAME" if kind is click.STRING else "N"
+            command = click.option(f"--{name}", type=kind, default=None, metavar=metavar, help=text)(command)
+    return command
+
+
+def engine_settings(options: dict[str, Any]) -> EngineSettings:
+    """The settings among a command's options, which are taken out of `options`."""
+    return EngineSettings(**{field.name: options.pop(field.name) for field in fields(EngineSettings)})

@@ -1,0 +1,142 @@
+"""config.json -> ModelConfig, checked once, here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from valuegen import architectures, quantization_readers
+from valuegen.architectures.base import text_keys
+from valuegen.errors import ModelError
+from valuegen.keys import Keys
+
+if TYPE_CHECKING:
+    from valuegen.architectures.base import Architecture, KvLayer, Module
+    from valuegen.quantization import Quantization
+
+DTYPES = {"bfloat16": "bfloat16", "float16": "float16", "half": "float16", "float32": "float32"}
+# Other names for the longest context (vLLM: transformers_utils/model_arch_config_convertor.py).
+LENGTH_KEYS = ("n_positions", "max_seq_len", "seq_length", "max_sequence_length", "max_seq_length", "seq_len")
+
+
+@dataclass(frozen=True, eq=False)  # compared by identity: every load is its own model
+class ModelConfig:
+    """A model as far as its memory goes."""
+
+    name: str
+    architecture: str  # architectures[0] of config.json
+    hidden_size: int
+    num_hidden_layers: int
+    num_attention_heads: int
+    num_key_value_heads: int
+    head_dim: int
+    intermediate_size: int
+    vocab_size: int
+    max_position_embeddings: int
+    max_model_len: int  # tokens; vLLM's default when --max-model-len is unset
+    max_model_len_limit: int  # tokens; the longest that vLLM accepts
+    tie_word_embeddings: bool
+    dtype: str  # of the checkpoint: bfloat16, float16 or float32
+    supports_float16: bool
+    quantization: Quantization | None
+    modules: tuple[Module, ...]
+    kv_layers: tuple[KvLayer, ...]  # one per decoder layer
+
+    @property
+    def sliding_window(self) -> int | None:
+        """Tokens that the local layers see; None when there are none."""
+        return next((layer.window for layer in self.kv_layers if layer.window is not None), None)
+
+    @property
+    def layer_types(self) -> tuple[str, ...]:
+        """`full` or `sliding-window`, one per decoder layer."""
+        return tuple(layer.type for layer in self.kv_layers)
+
+    @classmethod
+    def from_dict(
+        cls, raw: Mapping[str, Any], *, name: str, hf_quant_config: Mapping[str, Any] | None = None
+    ) -> ModelConfig:
+        """Read a parsed config.json; raises ModelError that names the key and the rule."""
+        keys = _root(raw, name)
+        architecture = _architecture(keys, name)
+        described = architectures.reader(architecture)(keys, architecture)
+        default_length, limit = _lengths(text_keys(keys), described)
+        modelopt = None
+        if hf_quant_config is not None:
+            modelopt = _root(hf_quant_config, name, "hf_quant_config.json")
+        return cls(
+            name=name,
+            architecture=architecture,
+            hidden_size=described.hidden_size,
+            num_hidden_layers=len(described.kv_layers),
+            num_attention_heads=described.num_attention_heads,
+            num_key_value_heads=described.num_key_value_heads,
+            head_dim=described.head_dim,
+            intermediate_size=described.intermediate_size,
+            vocab_size=described.vocab_size,
+            max_position_embeddings=described.max_position_embeddings,
+            max_model_len=default_length,
+            max_model_len_limit=limit,
+            tie_word_embeddings=described.tie_word_embeddings,
+            dtype=_dtype(keys),
+            supports_float16=described.supports_float16,
+            quantization=quantization_readers.read(keys, modelopt),
+            modules=described.modules,
+            kv_layers=described.kv_layers,
+        )
+
+
+def _root(raw: object, name: str, file: str = "config.json") -> Keys:
+    if not isinstance(raw, Mapping):
+        raise ModelError(
+            f"{name}: {file} holds {type(raw).__name__}; it must be a JSON object",
+            "use the model's original file",
+        )
+    return Keys(raw, model=name, file=file)
+
+
+def _architecture(keys: Keys, name: str) -> str:
+    known = ", ".join(architectures.FAMILIES)
+    if not keys.has("architectures"):
+        kind = keys.text("_class_name", "") or keys.text("model_type", "")
+        hint = f" (it describes {kind!r})" if kind else ""
+        raise ModelError(
+            f"{name}: config.json key architectures is missing{hint}; a language model names its class there",
+            f"use a model of one of these architectures: {known}",
+        )
+    listed = keys.strings("architectures")
+    if not listed or listed[0] not in architectures.FAMILIES:
+        raise ModelError(
+            f"{name}: architecture {listed[0] if listed else '(empty list)'} is not supported",
+            f"use a model of one of these architectures: {known}",
+        )
+    return listed[0]
+
+
+def _lengths(text: Keys, described: Architecture) -> tuple[int, int]:
+    """(default, longest) max_model_len in tokens.
+
+    Source: config/model.py (_get_and_verify_max_len).
+    """
+    lengths = [described.max_position_embeddings]
+    lengths.extend(text.positive(key) for key in LENGTH_KEYS if text.has(key))
+    limit = text.positive("model_max_length", min(lengths))
+    limit = int(limit * described.rope.length_factor)
+    if described.rope.type == "longrope":  # the long factors cost quality: not used unless asked for
+        return text.positive("original_max_position_embeddings", limit), limit
+    return limit, limit
+
+
+def _dtype(keys: Keys) -> str:
+    """The checkpoint's type: `dtype` (transformers 5), `torch_dtype`, at the root or in text_config."""
+    sections = [keys]
+    if keys.has("text_config"):
+        sections.append(keys.section("text_config"))
+    for section in sections:
+        for key in ("dtype", "torch_dtype"):
+            if section.has(key):
+                value = section.text(key).removeprefix("torch.")
+                section.one_of(key, value, tuple(DTYPES))
+                return DTYPES[value]
+    return "float32"

@@ -1,0 +1,130 @@
+"""A judgement as JSON, schema 1: numbers, the range of each estimate, and how far each can be trusted."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from valuegen import weights
+
+if TYPE_CHECKING:
+    from valuegen.fit import FitResult, Rank
+    from valuegen.kvcache import KvCacheLayout, KvCapacity
+
+SCHEMA = 1
+EXACT_VERSION = "0.33.0"  # the vLLM whose code the exact arithmetic follows
+
+
+def fit_document(result: FitResult) -> dict[str, Any]:
+    """The whole document of one configuration."""
+    gpu, model = result.gpu, result.model
+    return {
+        "schema": SCHEMA,
+        "vllm_version": result.vllm_version,
+        "model": {
+            "name": model.name,
+            "architecture": model.config.architecture,
+            "parameters": weights.parameter_count(model.config),
+            "max_model_len": model.config.max_model_len,
+            "source": model.source,
+        },
+        "gpu": {
+            "name": gpu.name,
+            "product": gpu.product,
+            "memory_bytes": gpu.memory_bytes,
+            "compute_capability": f"{gpu.compute_capability[0]}.{gpu.compute_capability[1]}",
+        },
+        "settings": asdict(result.settings),
+        "verdict": result.verdict,
+        "reasons": [reason.to_dict() for reason in result.reasons],
+        "ranks": [_rank(rank) for rank in result.ranks],
+        "kv_cache": _cache(result.layout, result.capacity),
+        "host": asdict(result.host) if result.host else None,
+        "ranges": _ranges(result),
+        "provenance": _provenance(result),
+    }
+
+
+def _rank(rank: Rank) -> dict[str, int]:
+    return {
+        "pipeline_stage": rank.pipeline_stage,
+        "weights_bytes": rank.weights_bytes,
+        "activation_bytes": rank.activation.point,
+        "cuda_graph_bytes": rank.cuda_graphs.point,
+        "non_torch_bytes": rank.non_torch.point,
+        "budget_bytes": rank.budget_bytes,
+        "kv_cache_bytes": max(0, rank.kv_cache.point),
+        "bytes_per_block": rank.bytes_per_block,
+        "num_blocks": rank.num_blocks,
+    }
+
+
+def _cache(layout: KvCacheLayout | None, capacity: KvCapacity | None) -> dict[str, Any] | None:
+    if layout is None or capacity is None:
+        return None
+    return {
+        "block_size": layout.block_size,
+        "bytes_per_block": layout.bytes_per_block,
+        "groups": [
+            {"type": group.type, "layers": group.layers, "blocks_per_request": group.blocks_per_request}
+            for group in layout.groups
+        ],
+        "blocks_per_request": layout.blocks_per_request,
+        "bytes_per_request": layout.bytes_per_request,
+        "num_blocks": capacity.num_blocks,
+        "tokens": capacity.tokens,
+        "max_concurrency": round(capacity.max_concurrency, 4),
+    }
+
+
+def _ranges(result: FitResult) -> dict[str, list[float]]:
+    """[low, high] of every number that rests on measurements."""
+    ranges: dict[str, list[float]] = {}
+    for number, rank in enumerate(result.ranks):
+        for field, estimate in (
+            ("activation_bytes", rank.activation),
+            ("cuda_graph_bytes", rank.cuda_graphs),
+            ("non_torch_bytes", rank.non_torch),
+            ("kv_cache_bytes", rank.kv_cache),
+        ):
+            ranges[f"ranks.{number}.{field}"] = [max(0, estimate.low), max(0, estimate.high)]
+        ranges[f"ranks.{number}.num_blocks"] = [
+            max(0, end) // rank.bytes_per_block for end in (rank.kv_cache.low, rank.kv_cache.high)
+        ]
+    if result.capacity_range:
+        low, high = result.capacity_range
+        ranges["kv_cache.num_blocks"] = [low.num_blocks, high.num_blocks]
+        ranges["kv_cache.tokens"] = [low.tokens, high.tokens]
+        ranges["kv_cache.max_concurrency"] = [round(low.max_concurrency, 4), round(high.max_concurrency, 4)]
+    return ranges
+
+
+def _provenance(result: FitResult) -> dict[str, dict[str, str]]:
+    """exact: as vLLM counts it; derived: from exact numbers; calibrated: measured; assumed: a proposal."""
+    counted = ("assumed" if result.model.source == "size" else "exact", EXACT_VERSION)
+    derived, assumed = ("derived", EXACT_VERSION), ("assumed", EXACT_VERSION)
+    measured = ("calibrated", result.calibration.measured_on)
+    cache = derived if result.settings.kv_cache_memory_bytes is not None else measured
+
+    kinds = {"model.parameters": counted, "gpu.memory_bytes": measured, "settings": ("exact", EXACT_VERSION)}
+    for number in range(len(result.ranks)):
+        for field, kind in (
+            ("weights_bytes", counted),
+            ("activation_bytes", measured),
+            ("cuda_graph_bytes", measured),
+            ("non_torch_bytes", measured),
+            ("budget_bytes", derived),
+            ("kv_cache_bytes", cache),
+            ("bytes_per_block", counted),
+            ("num_blocks", cache),
+        ):
+            kinds[f"ranks.{number}.{field}"] = kind
+    if result.layout:
+        for field in ("block_size", "bytes_per_block", "groups", "blocks_per_request", "bytes_per_request"):
+            kinds[f"kv_cache.{field}"] = counted
+        for field in ("num_blocks", "tokens", "max_concurrency"):
+            kinds[f"kv_cache.{field}"] = cache
+    if result.host:
+        for field in asdict(result.host):
+            kinds[f"host.{field}"] = derived if field == "shared_memory_bytes" else assumed
+    return {path: {"kind": kind, "vllm_version": version} for path, (kind, version) in kinds.items()}

@@ -1,0 +1,160 @@
+"""Engine settings by vLLM's own names, and what vLLM makes of those left unset.
+
+Source: vLLM 0.33.0 engine/arg_utils.py (get_batch_defaults and its caller), config/vllm.py
+(max_concurrent_batches, max_in_flight_tokens), config/cache.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from valuegen.config import ModelConfig
+
+GIB = 1024**3
+DEFAULT_BLOCK_SIZE = 16  # tokens per KV block; what vLLM's CUDA back ends for GQA models keep
+DEFAULT_GPU_MEMORY_UTILIZATION = 0.92
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineSettings:
+    """What the user set. None means vLLM's own default for the GPU and the model."""
+
+    tensor_parallel_size: int | None = None
+    pipeline_parallel_size: int | None = None
+    data_parallel_size: int | None = None
+    decode_context_parallel_size: int | None = None
+    enable_expert_parallel: bool | None = None
+    max_model_len: int | None = None
+    max_num_seqs: int | None = None
+    max_num_batched_tokens: int | None = None
+    gpu_memory_utilization: float | None = None
+    kv_cache_memory_bytes: int | None = None
+    kv_cache_dtype: str | None = None
+    quantization: str | None = None
+    dtype: str | None = None
+    block_size: int | None = None
+    enable_prefix_caching: bool | None = None
+    async_scheduling: bool | None = None
+    disable_hybrid_kv_cache_manager: bool | None = None
+    enforce_eager: bool | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResolvedSettings:
+    """The same names, every default filled in. Lengths in tokens, memory in bytes."""
+
+    tensor_parallel_size: int
+    pipeline_parallel_size: int
+    data_parallel_size: int
+    decode_context_parallel_size: int
+    enable_expert_parallel: bool
+    max_model_len: int
+    max_num_seqs: int
+    max_num_batched_tokens: int
+    gpu_memory_utilization: float
+    kv_cache_memory_bytes: int | None
+    kv_cache_dtype: str
+    quantization: str | None
+    dtype: str
+    block_size: int
+    enable_prefix_caching: bool
+    async_scheduling: bool
+    disable_hybrid_kv_cache_manager: bool
+    enforce_eager: bool
+
+    @property
+    def max_in_flight_tokens(self) -> int:
+        """Tokens scheduled but not settled: one batch per pipeline stage, one more when async."""
+        batches = self.pipeline_parallel_size + (1 if self.async_scheduling else 0)
+        return batches * self.max_num_batched_tokens
+
+
+def resolve(
+    config: ModelConfig,
+    settings: EngineSettings,
+    *,
+    gpu_memory_bytes: int,
+    gpu_name: str,
+    compute_capability: tuple[int, int],
+) -> ResolvedSettings:
+    """Fill in what vLLM's API server would choose for this model on this GPU.
+
+    Nothing is judged here: sizes that vLLM refuses pass through and are refused by `parallel`.
+    """
+    max_model_len = config.max_model_len
+    if settings.max_model_len not in (None, -1):  # -1 asks vLLM to fit it: the longest is the start
+        max_model_len = settings.max_model_len
+    batched_tokens, seqs = batch_defaults(gpu_memory_bytes, gpu_name, compute_capability)
+    max_num_seqs = _or(settings.max_num_seqs, seqs)
+    max_num_batched_tokens = settings.max_num_batched_tokens
+    if max_num_batched_tokens is None:
+        max_num_batched_tokens = min(max_num_seqs * max_model_len, batched_tokens)
+    if settings.max_num_seqs is None:
+        max_num_seqs = min(max_num_seqs, max_num_batched_tokens)
+    return ResolvedSettings(
+        tensor_parallel_size=_or(settings.tensor_parallel_size, 1),
+        pipeline_parallel_size=_or(settings.pipeline_parallel_size, 1),
+        data_parallel_size=_or(settings.data_parallel_size, 1),
+        decode_context_parallel_size=_or(settings.decode_context_parallel_size, 1),
+        enable_expert_parallel=_or(settings.enable_expert_parallel, False),
+        max_model_len=max_model_len,
+        max_num_seqs=max_num_seqs,
+        max_num_batched_tokens=max_num_batched_tokens,
+        gpu_memory_utilization=_or(settings.gpu_memory_utilization, DEFAULT_GPU_MEMORY_UTILIZATION),
+        kv_cache_memory_bytes=settings.kv_cache_memory_bytes,
+        kv_cache_dtype=_kv_cache_dtype(config, settings.kv_cache_dtype),
+        quantization=_quantization(config, settings.quantization),
+        dtype=_dtype(config, settings.dtype, compute_capability),
+        block_size=_or(settings.block_size, DEFAULT_BLOCK_SIZE),
+        enable_prefix_caching=_or(settings.enable_prefix_caching, True),
+        async_scheduling=_or(settings.async_scheduling, True),
+        disable_hybrid_kv_cache_manager=_or(settings.disable_hybrid_kv_cache_manager, False),
+        enforce_eager=_or(settings.enforce_eager, False),
+    )
+
+
+def batch_defaults(
+    gpu_memory_bytes: int, gpu_name: str, compute_capability: tuple[int, int]
+) -> tuple[int, int]:
+    """(max_num_batched_tokens, max_num_seqs) of vLLM's API server on this GPU."""
+    if gpu_memory_bytes >= 160 * GIB:
+        return 16384, 1024
+    # GB10 (12.1) has the memory of a large GPU but not its compute.
+    if gpu_memory_bytes >= 70 * GIB and "a100" not in gpu_name.lower() and compute_capability != (12, 1):
+        return 8192, 1024
+    return 2048, 256
+
+
+def _or(value: T | None, default: T) -> T:
+    return default if value is None else value
+
+
+def _quantization(config: ModelConfig, asked: str | None) -> str | None:
+    """The checkpoint's own method wins over nothing asked; what was asked stays as it is."""
+    if asked is not None:
+        return asked
+    return config.quantization.method if config.quantization is not None else None
+
+
+def _kv_cache_dtype(config: ModelConfig, asked: str | None) -> str:
+    """Some checkpoints decide it; `auto` is the engine's dtype."""
+    if asked not in (None, "auto"):
+        return asked
+    chosen = config.quantization.kv_cache_dtype if config.quantization is not None else None
+    return _or(chosen, "auto")
+
+
+def _dtype(config: ModelConfig, asked: str | None, compute_capability: tuple[int, int]) -> str:
+    """Source: config/model.py (_resolve_auto_dtype); bfloat16 needs compute capability 8.0."""
+    if asked not in (None, "auto"):
+        return {"half": "float16", "float": "float32"}.get(asked, asked)
+    supported = ["float16"] if config.supports_float16 else []
+    supported.append("float32")
+    if compute_capability >= (8, 0):
+        supported.insert(0, "bfloat16")
+    wanted = supported[0] if config.dtype == "float32" else config.dtype
+    return wanted if wanted in supported else supported[0]

@@ -1,0 +1,265 @@
+"""Judges one configuration: does vLLM start, how much KV cache, how many requests at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cache
+from math import ceil
+from typing import TYPE_CHECKING, Any, Literal
+
+from valuegen import kvcache, parallel, weights
+from valuegen.document import fit_document
+from valuegen.engine import EngineSettings, ResolvedSettings, resolve
+from valuegen.errors import Reason
+from valuegen.host import HostNeeds, gpus_per_replica, host_needs
+from valuegen.overhead import (
+    CONTEXT_BYTES,
+    DEFAULT_VLLM_VERSION,
+    Calibration,
+    Estimate,
+    activation,
+    calibration,
+    cuda_graphs,
+    full_version,
+    non_torch,
+)
+from valuegen.words import gib
+
+if TYPE_CHECKING:
+    from valuegen.catalog.gpus import Gpu
+    from valuegen.config import ModelConfig
+    from valuegen.kvcache import KvCacheLayout, KvCapacity
+    from valuegen.model import Model
+
+Verdict = Literal["fits", "too-big", "invalid"]
+
+
+@dataclass(frozen=True)
+class Rank:
+    """The GPU of a pipeline stage that holds most. Bytes."""
+
+    pipeline_stage: int
+    weights_bytes: int
+    activation: Estimate
+    cuda_graphs: Estimate
+    non_torch: Estimate
+    budget_bytes: int
+    kv_cache: Estimate  # `low` is the safe end; below zero means that much is missing
+    bytes_per_block: int
+
+    @property
+    def num_blocks(self) -> int:
+        """KV blocks of this GPU by itself."""
+        return max(0, self.kv_cache.point) // self.bytes_per_block
+
+    @property
+    def needed_before_cache_bytes(self) -> int:
+        """What the GPU holds before any KV cache, at the safe end of the estimates."""
+        return self.weights_bytes + self.activation.high + self.cuda_graphs.high + self.non_torch.high
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """The judgement of one configuration. `to_dict()` is what `--json` prints."""
+
+    model: Model
+    gpu: Gpu
+    settings: ResolvedSettings
+    vllm_version: str
+    calibration: Calibration
+    verdict: Verdict
+    reasons: tuple[Reason, ...]
+    ranks: tuple[Rank, ...]  # empty when invalid, like the three below
+    layout: KvCacheLayout | None = None
+    capacity: KvCapacity | None = None
+    capacity_range: tuple[KvCapacity, KvCapacity] | None = None
+    host: HostNeeds | None = None
+
+    @property
+    def fits(self) -> bool:
+        """Whether vLLM starts with this configuration, also at the safe end of the estimates."""
+        return self.verdict == "fits"
+
+    @property
+    def gpus(self) -> int:
+        """GPUs of one replica."""
+        return gpus_per_replica(self.settings)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The document of JSON schema 1, exactly what `valuegen fit --json` prints."""
+        return fit_document(self)
+
+
+def fit(
+    model: Model,
+    gpu: Gpu,
+    settings: EngineSettings | None = None,
+    *,
+    vllm_version: str = DEFAULT_VLLM_VERSION,
+) -> FitResult:
+    """Judge one configuration; a configuration that does not fit carries the nearest changes that help.
+
+    Raises UsageError for a vLLM version or a number outside its range.
+    """
+    from valuegen.advice import nearest_changes  # noqa: PLC0415  (only a refusal needs it, and it needs us)
+
+    settings = settings or EngineSettings()
+    result = judge(model, gpu, settings, vllm_version=vllm_version)
+    if result.verdict != "too-big":
+        return result
+    changes = nearest_changes(result, settings)
+    reasons = tuple(replace(reason, fix=", or ".join(changes) or reason.fix) for reason in result.reasons)
+    return replace(result, reasons=reasons)
+
+
+def judge(
+    model: Model, gpu: Gpu, settings: EngineSettings, *, vllm_version: str = DEFAULT_VLLM_VERSION
+) -> FitResult:
+    """Like `fit`, without the search for changes that would help."""
+    fitted = calibration(vllm_version)
+    config = model.config
+    resolved = resolve(
+        config,
+        settings,
+        gpu_memory_bytes=gpu.memory_bytes,
+        gpu_name=gpu.name,
+        compute_capability=gpu.compute_capability,
+    )
+    base = FitResult(
+        model=model,
+        gpu=gpu,
+        settings=resolved,
+        vllm_version=full_version(vllm_version),
+        calibration=fitted,
+        verdict="invalid",
+        reasons=tuple(parallel.refusals(config, resolved)),
+        ranks=(),
+    )
+    if base.reasons:
+        return base
+
+    layout = kvcache.layout(config, resolved)
+    ranks = tuple(
+        _rank(config, resolved, gpu, fitted=fitted, layout=layout, stage=stage)
+        for stage in range(len(layout.stages))
+    )
+    low, point, high = (
+        kvcache.capacity(layout, [max(0, getattr(rank.kv_cache, end)) for rank in ranks])
+        for end in ("low", "point", "high")
+    )
+    reasons = _too_big(config, resolved, gpu, layout=layout, ranks=ranks, safe=low)
+    return replace(
+        base,
+        verdict="too-big" if reasons else "fits",
+        reasons=tuple(reasons),
+        ranks=ranks,
+        layout=layout,
+        capacity=point,
+        capacity_range=(low, high),
+        host=host_needs(resolved, _checkpoint_bytes(config)),
+    )
+
+
+@cache
+def _checkpoint_bytes(config: ModelConfig) -> int:
+    return weights.checkpoint_bytes(config)
+
+
+def _rank(
+    config: ModelConfig,
+    settings: ResolvedSettings,
+    gpu: Gpu,
+    *,
+    fitted: Calibration,
+    layout: KvCacheLayout,
+    stage: int,
+) -> Rank:
+    last_stage = stage == settings.pipeline_parallel_size - 1
+    held = weights.rank_weights_bytes(config, settings, stage)
+    peak = activation(config, settings, fitted, last_stage=last_stage)
+    graphs = cuda_graphs(settings, gpu, fitted)
+    outside = non_torch(settings, gpu)
+    # vLLM 0.33.0 v1/worker/utils.py (request_memory)
+    budget = ceil(gpu.memory_bytes * settings.gpu_memory_utilization)
+
+    if settings.kv_cache_memory_bytes is not None:
+        fixed = settings.kv_cache_memory_bytes
+        available = Estimate(fixed, fixed, fixed)
+    else:
+        available = Estimate(
+            point=budget - held - peak.point - graphs.point - outside.point,
+            low=budget - held - peak.high - graphs.high - outside.high,
+            high=budget - held - peak.low - graphs.low - outside.low,
+        )
+    return Rank(
+        pipeline_stage=stage,
+        weights_bytes=held,
+        activation=peak,
+        cuda_graphs=graphs,
+        non_torch=outside,
+        budget_bytes=budget,
+        kv_cache=available,
+        bytes_per_block=layout.stages[stage].bytes_per_block,
+    )
+
+
+def _too_big(
+    config: ModelConfig,
+    settings: ResolvedSettings,
+    gpu: Gpu,
+    *,
+    layout: KvCacheLayout,
+    ranks: tuple[Rank, ...],
+    safe: KvCapacity,
+) -> list[Reason]:
+    """Why vLLM would not start at the safe end of the estimates; empty if it does."""
+    tightest = min(ranks, key=lambda rank: rank.kv_cache.low)
+    left_over = gpu.memory_bytes - tightest.budget_bytes
+    if left_over < CONTEXT_BYTES:
+        return [
+            Reason(
+                "no-room-for-context",
+                f"--gpu-memory-utilization {settings.gpu_memory_utilization:g}: leaves {gib(left_over)} of "
+                f"{gpu.name} for the CUDA context, {gib(CONTEXT_BYTES)} are needed",
+                f"lower it to {_largest_utilization(gpu):.2f}",
+            )
+        ]
+    held = tightest.needed_before_cache_bytes
+    if settings.kv_cache_memory_bytes is not None:
+        needed, memory = held + settings.kv_cache_memory_bytes, gpu.memory_bytes - CONTEXT_BYTES
+        if needed > memory:
+            return [
+                Reason(
+                    "kv-cache-memory-too-large",
+                    f"--kv-cache-memory-bytes {settings.kv_cache_memory_bytes}: with the weights and buffers "
+                    f"that is {gib(needed)}, {gpu.name} has {gib(memory)}",
+                    f"lower --kv-cache-memory-bytes to {max(0, memory - held)}",
+                )
+            ]
+    elif tightest.kv_cache.low <= 0:
+        return [
+            Reason(
+                "weights-too-large",
+                f"{config.name} on {gpu.name}: {gib(held)} are needed on each GPU before any KV cache, "
+                f"{gib(tightest.budget_bytes)} are granted",
+                "split the model over more GPUs or use a larger one",
+            )
+        ]
+    if safe.fits:
+        return []
+    worst = max(
+        range(len(ranks)), key=lambda stage: safe.min_available_bytes[stage] - ranks[stage].kv_cache.low
+    )
+    return [
+        Reason(
+            "kv-cache-too-small",
+            f"--max-model-len {layout.max_model_len}: one request needs "
+            f"{gib(safe.min_available_bytes[worst])} of KV cache, {gpu.name} has "
+            f"{gib(ranks[worst].kv_cache.low)} left at the safe end of the estimates",
+            "lower --max-model-len",
+        )
+    ]
+
+
+def _largest_utilization(gpu: Gpu) -> float:
+    return int(100 * (gpu.memory_bytes - CONTEXT_BYTES) / gpu.memory_bytes) / 100

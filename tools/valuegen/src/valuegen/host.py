@@ -1,0 +1,104 @@
+"""What one replica needs outside the GPU: shared memory, memory, CPU, disk and time.
+
+Upstream has no formula for most of this; every constant says where it comes from, and what is no
+more than a proposal is marked "assumed" in the output.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from valuegen.engine import ResolvedSettings
+
+MIB = 1024**2
+GIB = 1024**3
+
+# vLLM 0.33.0 distributed/device_communicators/shm_broadcast.py and v1/executor/multiproc_executor.py
+RPC_RING = 160 * MIB  # one per engine: 10 chunks of 16 MiB
+RESPONSE_RING = 240 * MIB  # one per worker: 10 chunks of 24 MiB
+GROUP_RING = 24 * MIB  # the tensor-parallel group's broadcaster
+NCCL_SHARED = GIB  # NCCL and PyTorch IPC: an allowance, also the floor for one GPU
+
+# Anonymous host memory, from process listings: an allowance, measure your own.
+WORKER_REQUEST, WORKER_LIMIT = int(2.5 * GIB), 4 * GIB
+SERVER_REQUEST, SERVER_LIMIT = int(3 * GIB), int(3.5 * GIB)  # API server and engine core
+LARGEST_SHARD = 5 * 10**9  # what save_pretrained writes by default; one is read at a time per worker
+
+BUSY_PROCESSES = 2  # API server and engine core, beside one per GPU
+
+COMPILE_CACHE = 5 * GIB
+DISK_MARGIN = 1.1  # tokenizer, partial downloads
+
+SLOW_READ = 100 * 10**6  # bytes per second: a first download over 1 Gbit/s
+ENGINE_INIT_SECONDS = 300  # compile, capture graphs, warm up; cold starts took 86 to 142 s
+LEAST_STARTUP_SECONDS = 600  # vLLM's own VLLM_ENGINE_READY_TIMEOUT_S
+
+LONGEST_ANSWER_TOKENS = 4096
+SLOWEST_TOKENS_PER_SECOND = 20
+LEAST_DRAIN_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class HostNeeds:
+    """For one replica; bytes, whole cores, seconds."""
+
+    shared_memory_bytes: int
+    memory_request_bytes: int
+    memory_limit_bytes: int
+    cpu: int
+    model_cache_bytes: int
+    startup_seconds: int
+    drain_seconds: int
+
+
+def host_needs(settings: ResolvedSettings, checkpoint_bytes: int) -> HostNeeds:
+    """What the pod of one replica should ask for."""
+    gpus = gpus_per_replica(settings)
+    shared = shared_memory(settings)
+    # all_token_ids, pinned per worker: one int32 per token of every possible request.
+    # Source: vLLM 0.33.0 v1/worker/gpu/states.py
+    pinned = 4 * settings.max_num_seqs * settings.max_model_len * gpus
+    shard = min(LARGEST_SHARD, checkpoint_bytes)
+    request = SERVER_REQUEST + WORKER_REQUEST * gpus + pinned + shared
+    limit = SERVER_LIMIT + WORKER_LIMIT * gpus + pinned + shared + shard * gpus
+    return HostNeeds(
+        shared_memory_bytes=shared,
+        memory_request_bytes=_round_up(request, GIB),
+        memory_limit_bytes=_round_up(limit, GIB),
+        cpu=BUSY_PROCESSES * settings.data_parallel_size + gpus,
+        model_cache_bytes=_round_up(round(checkpoint_bytes * DISK_MARGIN) + COMPILE_CACHE, GIB),
+        startup_seconds=startup_seconds(checkpoint_bytes),
+        drain_seconds=drain_seconds(settings),
+    )
+
+
+def gpus_per_replica(settings: ResolvedSettings) -> int:
+    """GPUs of one engine with all its data-parallel ranks."""
+    return settings.tensor_parallel_size * settings.pipeline_parallel_size * settings.data_parallel_size
+
+
+def shared_memory(settings: ResolvedSettings) -> int:
+    """Bytes of /dev/shm. One GPU per engine runs in-process and has no rings; the floor stays."""
+    workers = settings.tensor_parallel_size * settings.pipeline_parallel_size
+    if workers == 1:
+        return NCCL_SHARED
+    rings = RPC_RING + RESPONSE_RING * workers + GROUP_RING
+    return rings * settings.data_parallel_size + NCCL_SHARED
+
+
+def startup_seconds(checkpoint_bytes: int) -> int:
+    """How long a first start may take: download, then engine start; whole minutes."""
+    seconds = -(-checkpoint_bytes // SLOW_READ) + ENGINE_INIT_SECONDS
+    return max(LEAST_STARTUP_SECONDS, _round_up(seconds, 60))
+
+
+def drain_seconds(settings: ResolvedSettings) -> int:
+    """How long running requests get at shutdown: the longest answer at a slow pace; half minutes."""
+    tokens = min(settings.max_model_len, LONGEST_ANSWER_TOKENS)
+    return max(LEAST_DRAIN_SECONDS, _round_up(-(-tokens // SLOWEST_TOKENS_PER_SECOND), 30))
+
+
+def _round_up(value: int, step: int) -> int:
+    return -(-value // step) * step

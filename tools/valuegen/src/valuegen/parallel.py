@@ -1,0 +1,283 @@
+"""How a model is split over GPUs, and which sizes vLLM accepts.
+
+Source: vLLM 0.33.0 distributed/utils.py (get_pp_indices), model_executor/layers/linear.py and
+vocab_parallel_embedding.py (the splits), config/model.py (verify_with_parallel_config,
+_verify_quantization), config/scheduler.py (verify_max_model_len), config/parallel.py.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from valuegen.architectures.base import Embedding, Linear
+from valuegen.errors import Reason
+from valuegen.quantization import ONLINE_FP8
+from valuegen.schemes import KV_CACHE_DTYPE_BYTES, Shard
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from valuegen.architectures.base import Part
+    from valuegen.config import ModelConfig
+    from valuegen.engine import ResolvedSettings
+
+VOCAB_PADDING = 64  # rows; vLLM pads embeddings to a multiple
+LARGEST_SUGGESTED_TP = 16
+
+
+def pipeline_layers(num_layers: int, pipeline_parallel_size: int) -> list[range]:
+    """The layers of each pipeline stage.
+
+    What does not divide goes to the stages before the last, from the back, so that the last one,
+    which holds the head, stays light.
+    """
+    base, rest = divmod(num_layers, pipeline_parallel_size)
+    counts = [base] * pipeline_parallel_size
+    for stage in range(2, rest + 2):
+        counts[-stage] += 1
+    starts = [sum(counts[:stage]) for stage in range(pipeline_parallel_size)]
+    return [range(start, start + count) for start, count in zip(starts, counts, strict=True)]
+
+
+def padded_vocab(vocab: int) -> int:
+    """Rows of an embedding after vLLM's padding."""
+    return -(-vocab // VOCAB_PADDING) * VOCAB_PADDING
+
+
+def part_width(part: Part, tensor_parallel_size: int) -> int:
+    """A GPU's share of one merged matrix."""
+    shares = min(part.units, tensor_parallel_size) if part.replicable else tensor_parallel_size
+    return part.width // shares
+
+
+def shard(linear: Linear, tensor_parallel_size: int) -> Shard:
+    """A GPU's share of a linear layer."""
+    inputs = linear.inputs // tensor_parallel_size if linear.split == "row" else linear.inputs
+    outputs = tuple(
+        part_width(part, tensor_parallel_size) if linear.split == "column" else part.width
+        for part in linear.parts
+    )
+    return Shard(inputs, outputs, linear.inputs, linear.outputs, linear.split)
+
+
+def refusals(config: ModelConfig, settings: ResolvedSettings) -> list[Reason]:
+    """Everything for which vLLM would refuse this model with these settings."""
+    sizes = list(_not_positive(settings))
+    if sizes:
+        return sizes
+    return [
+        *_tensor_parallel(config, settings),
+        *_pipeline(config, settings),
+        *_decode_context(config, settings),
+        *_expert(settings),
+        *_length(config, settings),
+        *_types(config, settings),
+        *_quantization(config, settings),
+    ]
+
+
+def _not_positive(settings: ResolvedSettings) -> Iterator[Reason]:
+    for name in (
+        "tensor_parallel_size",
+        "pipeline_parallel_size",
+        "data_parallel_size",
+        "decode_context_parallel_size",
+        "max_model_len",
+        "max_num_seqs",
+        "max_num_batched_tokens",
+        "block_size",
+    ):
+        value = getattr(settings, name)
+        if value < 1:
+            flag = _flag(name)
+            yield Reason(
+                "not-positive", f"{flag} is {value}; it must be at least 1", f"set {flag} to 1 or more"
+            )
+    if not 0 < settings.gpu_memory_utilization <= 1:
+        yield Reason(
+            "gpu-memory-utilization",
+            f"--gpu-memory-utilization is {settings.gpu_memory_utilization}; it must be in (0, 1]",
+            "set --gpu-memory-utilization to 0.92, vLLM's default",
+        )
+
+
+def _tensor_parallel(config: ModelConfig, settings: ResolvedSettings) -> list[Reason]:
+    tp = settings.tensor_parallel_size
+    problems = tensor_parallel_problems(config, tp)
+    if not problems:
+        return []
+    sizes = [
+        str(size)
+        for size in range(1, LARGEST_SUGGESTED_TP + 1)
+        if size != tp and not tensor_parallel_problems(config, size)
+    ]
+    fix = f"use --tensor-parallel-size {_any_of(sizes)}" if sizes else "use another checkpoint of this model"
+    return [Reason(code, message, fix) for code, message in problems]
+
+
+def tensor_parallel_problems(config: ModelConfig, tp: int) -> list[tuple[str, str]]:
+    """(code, message) of each rule that a tensor parallel size breaks."""
+    heads, kv_heads = config.num_attention_heads, config.num_key_value_heads
+    if heads % tp:
+        return [("heads", f"--tensor-parallel-size {tp} does not divide the {heads} attention heads")]
+    if kv_heads % tp and tp % kv_heads:
+        return [
+            (
+                "kv-heads",
+                f"--tensor-parallel-size {tp} neither divides the {kv_heads} key/value heads "
+                "nor is a multiple of them",
+            )
+        ]
+    problems: dict[tuple[str, str], None] = {}  # keeps the order, drops repetitions
+    for module in config.modules:
+        if isinstance(module, Embedding) and padded_vocab(module.vocab) % tp:
+            rows = padded_vocab(module.vocab)
+            problems[
+                "vocabulary", f"--tensor-parallel-size {tp} does not divide the {rows} rows of the vocabulary"
+            ] = None
+        if isinstance(module, Linear):
+            problems.update(dict.fromkeys(_linear_problems(config, module, tp)))
+    return list(problems)
+
+
+def _linear_problems(config: ModelConfig, linear: Linear, tp: int) -> Iterator[tuple[str, str]]:
+    divided = [part.units for part in linear.parts if not part.replicable]
+    if linear.split == "row":
+        divided = [linear.inputs]
+    if linear.split != "replicated":
+        for units in divided:
+            if units % tp:
+                yield "split", f"--tensor-parallel-size {tp} does not divide the {units} of {linear.name}"
+                return
+    if config.quantization is None:
+        return
+    for scheme in config.quantization.by_scheme(linear, linear.place.layers):
+        problem = scheme.problem(shard(linear, tp))
+        if problem is not None:
+            yield "quantization-alignment", f"--tensor-parallel-size {tp}: {linear.name} has {problem}"
+
+
+def _pipeline(config: ModelConfig, settings: ResolvedSettings) -> Iterator[Reason]:
+    pp, layers = settings.pipeline_parallel_size, config.num_hidden_layers
+    if pp > layers:
+        yield Reason(
+            "pipeline",
+            f"--pipeline-parallel-size {pp} exceeds the {layers} layers",
+            f"use --pipeline-parallel-size {layers} or less",
+        )
+
+
+def _decode_context(config: ModelConfig, settings: ResolvedSettings) -> Iterator[Reason]:
+    dcp, tp = settings.decode_context_parallel_size, settings.tensor_parallel_size
+    if dcp == 1:
+        return
+    flag = "--decode-context-parallel-size"
+    kv_heads = config.num_key_value_heads
+    queries = config.num_attention_heads // kv_heads
+    largest = tp // kv_heads
+    fitting = [str(size) for size in range(1, largest + 1) if queries % size == 0 and tp % size == 0]
+    fix = f"use {flag} {_any_of(fitting or ['1'])}"
+    if tp <= kv_heads:
+        yield Reason(
+            "decode-context",
+            f"{flag} {dcp} needs --tensor-parallel-size above the {kv_heads} key/value heads; it is {tp}",
+            f"use {flag} 1 or --tensor-parallel-size {2 * kv_heads}",
+        )
+    elif dcp > largest:
+        yield Reason(
+            "decode-context",
+            f"{flag} {dcp} exceeds {largest}, which is --tensor-parallel-size {tp} "
+            f"over {kv_heads} key/value heads",
+            fix,
+        )
+    elif queries % dcp or tp % dcp:
+        yield Reason(
+            "decode-context",
+            f"{flag} {dcp} must divide --tensor-parallel-size {tp} and the {queries} query heads "
+            "of each key/value head",
+            fix,
+        )
+    if config.sliding_window is not None:
+        yield Reason("decode-context-window", f"{flag} does not work with a sliding window", f"use {flag} 1")
+
+
+def _expert(settings: ResolvedSettings) -> Iterator[Reason]:
+    # A family with experts will bring its count with it; the dense families have none.
+    if settings.enable_expert_parallel:
+        yield Reason(
+            "expert-parallel",
+            "--enable-expert-parallel needs a model with experts; this one has none",
+            "leave --enable-expert-parallel out",
+        )
+
+
+def _length(config: ModelConfig, settings: ResolvedSettings) -> Iterator[Reason]:
+    if settings.max_model_len > config.max_model_len_limit:
+        yield Reason(
+            "max-model-len",
+            f"--max-model-len {settings.max_model_len} exceeds the model's {config.max_model_len_limit}",
+            f"use --max-model-len {config.max_model_len_limit} or less",
+        )
+    if settings.max_num_batched_tokens < settings.max_num_seqs:
+        yield Reason(
+            "max-num-batched-tokens",
+            f"--max-num-batched-tokens {settings.max_num_batched_tokens} is less than "
+            f"--max-num-seqs {settings.max_num_seqs}",
+            f"use --max-num-batched-tokens {settings.max_num_seqs} or more",
+        )
+    if settings.block_size % 16:
+        yield Reason(
+            "block-size",
+            f"--block-size {settings.block_size} is no multiple of 16",
+            f"use --block-size {max(16, settings.block_size // 16 * 16)}",
+        )
+
+
+def _types(config: ModelConfig, settings: ResolvedSettings) -> Iterator[Reason]:
+    if settings.dtype not in ("bfloat16", "float16", "float32"):
+        yield Reason(
+            "dtype", f"--dtype {settings.dtype} is unknown", "use --dtype auto, bfloat16, float16 or float32"
+        )
+    if settings.dtype == "float16" and not config.supports_float16:
+        yield Reason(
+            "dtype",
+            f"--dtype float16 is numerically unstable with {config.architecture}",
+            "use --dtype bfloat16 or float32",
+        )
+    if settings.kv_cache_dtype not in KV_CACHE_DTYPE_BYTES:
+        yield Reason(
+            "kv-cache-dtype",
+            f"--kv-cache-dtype {settings.kv_cache_dtype} is not supported here",
+            f"use --kv-cache-dtype {_any_of(list(KV_CACHE_DTYPE_BYTES))}",
+        )
+
+
+def _quantization(config: ModelConfig, settings: ResolvedSettings) -> Iterator[Reason]:
+    own, asked = config.quantization, settings.quantization
+    if own is not None and own.refusal is not None:
+        yield own.refusal
+    if own is not None and asked is not None and not own.accepts(asked):
+        yield Reason(
+            "quantization-mismatch",
+            f"--quantization {asked} does not match the checkpoint, which is {own.method}",
+            "leave --quantization out, or use the checkpoint that is not quantized",
+        )
+    if own is None and asked is not None and asked not in ONLINE_FP8:
+        yield Reason(
+            "quantization",
+            f"--quantization {asked} does not quantize a {config.dtype} checkpoint here",
+            "use --quantization fp8, or a checkpoint that is quantized",
+        )
+
+
+def is_online_fp8(config: ModelConfig, settings: ResolvedSettings) -> bool:
+    """Whether vLLM itself quantizes the weights while it loads them."""
+    return config.quantization is None and settings.quantization in ONLINE_FP8
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _any_of(values: list[str]) -> str:
+    return values[0] if len(values) == 1 else f"{', '.join(values[:-1])} or {values[-1]}"
