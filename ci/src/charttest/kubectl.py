@@ -20,7 +20,9 @@ class KubectlError(ClusterError):
     def __init__(self, arguments: tuple[str, ...], output: str) -> None:
         """Keep the output apart from the command that failed."""
         self.output = output.strip()
-        super().__init__(f"kubectl {' '.join(arguments)}: {self.output}", "see the cluster's own message above")
+        super().__init__(
+            f"kubectl {' '.join(arguments)}: {self.output}", "see the cluster's own message above"
+        )
 
 
 @dataclass(frozen=True)

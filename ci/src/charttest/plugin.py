@@ -68,7 +68,9 @@ def chart_path(config: pytest.Config) -> Path:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the ini option; the command line's options are those of pytest-helm-charts."""
     parser.addini("chart_path", "The folder of the chart under test, from the root folder.", default=".")
-    parser.addini("node_pools", "A file of node pools for the local cluster, from the root folder.", default="")
+    parser.addini(
+        "node_pools", "A file of node pools for the local cluster, from the root folder.", default=""
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -105,7 +107,7 @@ def local_cluster(pytestconfig: pytest.Config) -> Iterator[Any]:
     from charttest.cluster import LocalCluster  # noqa: PLC0415 - only when a test needs it
 
     pools = pytestconfig.getini("node_pools")
-    options = {"pools": pytestconfig.rootpath / pools} if pools else {}
+    options = {"node_pools": pytestconfig.rootpath / pools} if pools else {}
     with LocalCluster(**options) as cluster:
         yield cluster
 

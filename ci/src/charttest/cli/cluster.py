@@ -63,7 +63,8 @@ def status(name: str | None, only_kubeconfig: bool, as_json: bool) -> None:
 @click.option("--all", "everything", is_flag=True, help="Every cluster of this user.")
 def down(name: str, everything: bool) -> None:
     """Stop a cluster: no process and no file is left. Nothing to stop is no error."""
-    state.sweep()
+    with state.locked():
+        state.sweep()
     for found in running_clusters() if everything else [name]:
         try:
             stopping = LocalCluster.find(found)
