@@ -226,9 +226,10 @@ def test_a_signal_half_way_leaves_no_process_and_no_file(home: Path, number: sig
 def test_a_killed_process_takes_its_cluster_along_and_the_next_command_removes_the_folder(home: Path) -> None:
     process = begin(WITH)
     assert process.stdout is not None
-    assert process.stdout.readline() == "up\n"
+    first = process.stdout.readline()
     process.kill()
-    process.communicate(timeout=30)
+    _, said = process.communicate(timeout=30)
+    assert first == "up\n", said
     eventually("its parts to end", lambda: not any("process" in item for item in left_behind(home, "held")))
     assert left_behind(home, "held"), "the folder that is to be swept"
     charttest("cluster", "down", "--name", "another")

@@ -59,7 +59,7 @@ class Api:
 
 
 def _is_true(item: dict[str, Any], condition: str) -> bool:
-    conditions = item.get("status", {}).get("conditions", [])
+    conditions = item.get("status", {}).get("conditions") or []  # null in a CRD that was made just now
     return any(entry["type"] == condition and entry["status"] == "True" for entry in conditions)
 
 
