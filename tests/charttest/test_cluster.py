@@ -123,9 +123,19 @@ def test_a_busy_port_is_refused_by_name_before_anything_starts(home: Path) -> No
     assert not left_behind(home, "busy")
 
 
-def test_a_name_that_is_no_name_is_refused() -> None:
-    with pytest.raises(ClusterError, match="--name A B: not a name"):
-        LocalCluster("A B")
+@pytest.mark.parametrize("name", ["", "Up", "a/b", "-a", "a" * 41])
+def test_a_name_that_is_no_file_name_is_refused(name: str) -> None:
+    with pytest.raises(ClusterError, match=f"--name {name}: not a name for a cluster"):
+        LocalCluster(name)
+
+
+@pytest.mark.usefixtures("home")
+def test_a_cluster_that_does_not_run_is_named_with_the_next_step() -> None:
+    missing = charttest("cluster", "status", "--name", "none")
+    assert missing.returncode == 2
+    assert "--name none: no such cluster" in missing.stderr
+    assert "start it: charttest cluster up --name none" in missing.stderr
+    assert charttest("cluster", "down", "--name", "none").stdout == "none: nothing to stop\n"
 
 
 def test_a_folder_without_a_record_is_swept(home: Path) -> None:
@@ -142,6 +152,9 @@ def test_two_clusters_run_side_by_side(pair: tuple[LocalCluster, LocalCluster]) 
     assert one.server != two.server
     one.kubectl("create", "namespace", "only-in-one")
     assert "only-in-one" not in two.kubectl("get", "namespaces").stdout
+    listed = json.loads(charttest("cluster", "status", "--json").stdout)
+    assert [entry["name"] for entry in listed] == ["one", "two"]
+    assert all(part["alive"] for entry in listed for part in entry["parts"])
 
 
 @pytest.mark.cluster
@@ -212,13 +225,19 @@ def test_a_part_that_died_is_reported_with_its_log_and_the_rest_is_stopped(
 
 
 @pytest.mark.cluster
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_half_way_leaves_no_process_and_no_file(home: Path, number: signal.Signals) -> None:
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGINT, -signal.SIGINT), (signal.SIGTERM, 143), (signal.SIGHUP, 129)],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_a_signal_half_way_leaves_no_process_and_no_file(
+    home: Path, number: signal.Signals, code: int
+) -> None:
     process = begin(WITH)
     eventually("the first part", lambda: any("process" in item for item in left_behind(home, "held")))
     process.send_signal(number)
     process.communicate(timeout=30)
-    assert process.returncode != 0
+    assert process.returncode == code
     assert not left_behind(home, "held")
 
 

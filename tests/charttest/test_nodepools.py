@@ -1,4 +1,4 @@
-"""Node pools: what a file becomes, and how a wrong one is refused."""
+"""Node pools: what the file may say, and the nodes that come of it."""
 
 from __future__ import annotations
 
@@ -12,73 +12,56 @@ from charttest.errors import ClusterError
 if TYPE_CHECKING:
     from pathlib import Path
 
-ONE = """
-- name: l4
-  count: 2
-  product: NVIDIA-L4
-  gpus: 4
-  gpuMemoryMiB: 23034
-  computeCapability: "8.9"
-  taint: nvidia.com/gpu=present:NoSchedule
-  labels: {rack: a}
-"""
+REFUSED = {
+    "": "a list of node pools is expected",
+    "name: h100": "a list of node pools is expected",
+    "- [": "no YAML (line 1)",
+    "- h100": "pool 1: not a mapping",
+    "- {count: 1}": "pool 1: has no name",
+    "- {name: h100, gpu: 8}": "pool 1: unknown key gpu; known keys: name, count, product",
+    "- {name: H100}": "pool 1: name is 'H100'; it must be lower-case letters, digits and '-'",
+    "- {name: h100, count: 0}": "count is 0; it must be 1 to 1000",
+    "- {name: h100, count: two}": "count is 'two', not a int",
+    "- {name: h100, gpus: -1}": "gpus is -1; it must be 0 or more",
+    "- {name: h100, taint: gpu}": "taint is 'gpu'; it must be key=value:NoSchedule",
+    "- {name: h100, labels: [a]}": "labels is ['a'], not a dict",
+    "- {name: a}\n- {name: a}": "two pools are named a",
+}
 
 
-def test_a_pool_becomes_nodes_labelled_as_gpu_feature_discovery_does(tmp_path: Path) -> None:
-    file = tmp_path / "nodes.yaml"
-    file.write_text(ONE)
-    [pool] = read_node_pools(file)
+@pytest.mark.parametrize("text", REFUSED)
+def test_a_wrong_file_is_refused_by_pool_key_and_rule(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "nodes.yaml"
+    path.write_text(text)
+    with pytest.raises(ClusterError) as refusal:
+        read_node_pools(path)
+    assert REFUSED[text] in str(refusal.value)
+    assert str(path) in str(refusal.value)
+
+
+def test_a_missing_file_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(ClusterError, match=r"none\.yaml: cannot be read"):
+        read_node_pools(tmp_path / "none.yaml")
+
+
+def test_a_gpu_node_has_the_labels_capacity_and_taint_of_gpu_feature_discovery(tmp_path: Path) -> None:
+    path = tmp_path / "nodes.yaml"
+    path.write_text(
+        "- {name: l40s, count: 2, product: NVIDIA-L40S, gpus: 4, gpuMemoryMiB: 46068,"
+        ' computeCapability: "8.9", taint: "nvidia.com/gpu=present:NoSchedule"}'
+    )
+    (pool,) = read_node_pools(path)
     first, second = pool.nodes()
-    assert [first["metadata"]["name"], second["metadata"]["name"]] == ["l4-0", "l4-1"]
-    assert first["status"]["capacity"] == first["status"]["allocatable"]
+    assert [first["metadata"]["name"], second["metadata"]["name"]] == ["l40s-0", "l40s-1"]
+    labels = first["metadata"]["labels"]
+    assert labels["nvidia.com/gpu.product"] == "NVIDIA-L40S"
+    assert labels["nvidia.com/gpu.memory"] == "46068"
+    assert (labels["nvidia.com/gpu.compute.major"], labels["nvidia.com/gpu.compute.minor"]) == ("8", "9")
     assert first["status"]["allocatable"]["nvidia.com/gpu"] == "4"
     assert first["spec"]["taints"] == [{"key": "nvidia.com/gpu", "value": "present", "effect": "NoSchedule"}]
-    expected = {
-        "kubernetes.io/hostname": "l4-0",
-        "nvidia.com/gpu.product": "NVIDIA-L4",
-        "nvidia.com/gpu.count": "4",
-        "nvidia.com/gpu.memory": "23034",
-        "nvidia.com/gpu.compute.major": "8",
-        "nvidia.com/gpu.compute.minor": "9",
-        "rack": "a",
-    }
-    assert expected.items() <= first["metadata"]["labels"].items()
 
 
-def test_the_default_pools_hold_gpus_of_two_products_and_a_plain_node() -> None:
-    pools = read_node_pools()
-    assert len({pool.product for pool in pools if pool.gpus}) == 2
-    assert any(not pool.gpus and not pool.taint for pool in pools)
-
-
-@pytest.mark.parametrize(
-    ("text", "named"),
-    [
-        ("", "list of node pools"),
-        ("pools: []", "list of node pools"),
-        ("- name: [", "no YAML (line 1)"),
-        ("- h100", "pool 1: not a mapping"),
-        ("- count: 1", "pool 1: has no name"),
-        ("- name: H100", "pool 1: name is 'H100'"),
-        ("- {name: a, gpu: 8}", "pool 1: unknown key gpu"),
-        ("- {name: a, count: 0}", "count is 0"),
-        ("- {name: a, count: two}", "count is 'two'"),
-        ("- {name: a, gpus: -1}", "gpus is -1"),
-        ("- {name: a, taint: nvidia.com/gpu}", "taint is 'nvidia.com/gpu'"),
-        ("- {name: a, computeCapability: '9'}", "computeCapability is '9'"),
-        ("- name: a\n- name: a", "two pools are named a"),
-    ],
-)
-def test_a_wrong_file_is_refused_by_pool_key_and_rule(tmp_path: Path, text: str, named: str) -> None:
-    file = tmp_path / "nodes.yaml"
-    file.write_text(text)
-    with pytest.raises(ClusterError) as refused:
-        read_node_pools(file)
-    assert named in refused.value.message
-    assert str(file) in refused.value.message
-    assert refused.value.fix
-
-
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ClusterError, match=r"absent\.yaml: cannot be read"):
-        read_node_pools(tmp_path / "absent.yaml")
+def test_the_default_pools_have_gpu_nodes_and_a_plain_one() -> None:
+    gpus = {pool.name: pool.gpus for pool in read_node_pools()}
+    assert gpus["cpu"] == 0
+    assert {name for name, count in gpus.items() if count} == {"h100", "l40s"}

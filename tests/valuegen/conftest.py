@@ -52,9 +52,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
                 excluded.update(value["excluded"])
     if not total:
         return
+    failed = [report for report in terminalreporter.getreports("failed") if "test_golden" in report.nodeid]
+    verdict = f"{len(failed)} MODELS DIFFER" if failed else "all equal"
     reasons = "; ".join(f"{count} x {reason}" for reason, count in excluded.items())
     terminalreporter.write_line(
         f"golden (vLLM 0.33.0's own code): {total['models']:,} models, {total['cases']:,} cases "
-        f"({total['refused']:,} refused by both), {total['figures']:,} figures compared, all equal; "
+        f"({total['refused']:,} refused by both), {total['figures']:,} figures compared, {verdict}; "
         f"not compared: {reasons or 'nothing'}"
     )

@@ -13,9 +13,15 @@ FOLDER = Path(__file__).parent / "golden" / "models"
 GIB = 1024**3
 
 
+def _golden(name: str) -> dict[str, Any]:
+    golden = json.loads((FOLDER / f"{name.replace('/', '__')}.json").read_text())
+    assert isinstance(golden, dict)
+    return golden
+
+
 def document(name: str) -> dict[str, Any]:
     """The config.json of a golden model."""
-    config = json.loads((FOLDER / f"{name.replace('/', '__')}.json").read_text())["config"]
+    config = _golden(name)["config"]
     assert isinstance(config, dict)
     return config
 
@@ -23,7 +29,7 @@ def document(name: str) -> dict[str, Any]:
 def model(name: str, **changes: Any) -> ModelConfig:
     """A golden model, some keys of its config.json changed (None removes one)."""
     config = {key: value for key, value in (document(name) | changes).items() if value is not None}
-    return ModelConfig.from_dict(config, name=name)
+    return ModelConfig.from_dict(config, name=name, hf_quant_config=_golden(name)["hf_quant_config"])
 
 
 def on_h100(config: ModelConfig, **settings: Any) -> ResolvedSettings:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 QWEN = "fit Qwen3-8B --gpu H100"
 
@@ -101,6 +103,8 @@ REFUSALS = {
         2,
         ["--source s3://b/m", "hf://org/name"],
     ),
+    "a revision of a size": ("plan 8B --revision main", 2, ["8B", "Hub id", "--revision"]),
+    "a revision of a path": ("plan . --revision main", 2, [".", "no revision", "--revision"]),
     "both outputs": (
         "values Qwen3-8B --gpu H100 -o a.yaml --into b.yaml",
         2,
@@ -160,6 +164,7 @@ def test_a_config_that_is_none_stops_every_command(
     ("output", "rule", "step"),
     [
         (".", "is a directory", "name a file in it"),
+        ("/dev/null", "is no regular file", "leave -o out"),
         ("missing/out.yaml", "its directory does not exist", "mkdir -p"),
         ("/proc/out.yaml", "cannot be written", "choose another path"),
         ("file/out.yaml", "its directory does not exist", "mkdir -p"),
@@ -186,14 +191,15 @@ def test_a_file_to_update_that_is_none_is_refused(
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere, so permissions refuse nothing")
-def test_a_folder_without_permission_is_refused(valuegen: Callable[..., Any], tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
-    refused(
-        valuegen("values", "Qwen3-8B", "--gpu", "L40S", "-o", "out.yaml"),
-        2,
-        ["out.yaml", "cannot be written"],
-    )
+def test_a_full_disk_behind_standard_output_is_refused() -> None:
+    program = [sys.executable, "-c", "from valuegen.cli import main; main()", "gpus"]
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            program, stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=60, env=environment
+        )
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert done.stderr.startswith("valuegen: standard output: cannot be written")
 
 
 def test_a_plan_that_nothing_carries_writes_no_values(valuegen: Callable[..., Any], tmp_path: Path) -> None:

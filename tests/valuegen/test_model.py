@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
-from typing import Any
+import sys
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,6 +13,9 @@ from valuegen import Model, ModelError
 from valuegen.catalog.models import find_model
 from valuegen.model import MAX_CONFIG_BYTES
 from valuegen.weights import parameter_count
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def config_of(name: str) -> dict[str, Any]:
@@ -63,7 +66,10 @@ def test_a_size_of_no_language_model_is_refused(size: str) -> None:
         Model.load(size)
 
 
-def test_a_hub_id_without_the_extra_is_refused_with_the_command_that_installs_it() -> None:
+def test_a_hub_id_without_the_extra_is_refused_with_the_command_that_installs_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)  # as if it were not installed
     with pytest.raises(ModelError) as refused:
         Model.load("some-org/some-model")
     assert "some-org/some-model" in refused.value.message

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from tests.valuegen.models import model, on_h100
 
+from valuegen.limits import METHOD_CAPABILITY
 from valuegen.parallel import pipeline_layers, refusals
+from valuegen.quantization_readers import READERS
 
 QWEN_7B = "Qwen/Qwen2.5-7B-Instruct"
 LLAMA_8B = "meta-llama/Meta-Llama-3.1-8B"
@@ -155,6 +157,31 @@ def test_the_sizes_that_a_refusal_suggests_are_accepted(size: int) -> None:
     (reason,) = refusals(config, on_h100(config, tensor_parallel_size=16))
     accepted = refusals(config, on_h100(config, tensor_parallel_size=size)) == []
     assert accepted == (str(size) in re.findall(r"\d+", reason.fix))
+
+
+@pytest.mark.parametrize(
+    ("name", "asked", "capability", "code"),
+    [
+        (LLAMA_8B, {"dtype": "bfloat16"}, (7, 5), "gpu-dtype"),
+        (LLAMA_8B, {"dtype": "bfloat16"}, (8, 0), None),
+        (LLAMA_8B, {"dtype": "float16"}, (7, 5), None),
+        ("nvidia/Llama-3.1-70B-Instruct-FP8", {"dtype": "float16"}, (7, 5), "gpu-quantization"),
+        ("nvidia/Llama-3.1-70B-Instruct-FP8", {}, (8, 0), None),
+        ("Qwen/Qwen3-8B-FP8", {"dtype": "float16"}, (7, 5), None),  # Marlin runs it
+        ("Qwen/Qwen3-8B-FP8", {"dtype": "float32"}, (9, 0), "dtype"),
+    ],
+)
+def test_what_the_gpu_cannot_do_is_refused(
+    name: str, asked: dict[str, Any], capability: tuple[int, int], code: str | None
+) -> None:
+    config = model(name)
+    found = refusals(config, on_h100(config, **asked), compute_capability=capability)
+    assert [reason.code for reason in found] == ([] if code is None else [code])
+    assert all(reason.message and reason.fix for reason in found)
+
+
+def test_every_method_has_a_least_compute_capability() -> None:
+    assert set(METHOD_CAPABILITY) == set(READERS)
 
 
 def test_every_broken_rule_is_reported_at_once() -> None:

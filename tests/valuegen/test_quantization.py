@@ -132,7 +132,8 @@ def test_ignored_layers_are_found_as_the_method_spells_them(
     assert plain[1] == layers_at_16_bit
 
 
-def test_groups_of_layers_can_have_their_own_scheme() -> None:
+@pytest.mark.parametrize("order", [("mlp", "rest"), ("rest", "mlp")])
+def test_groups_of_layers_can_have_their_own_scheme(order: tuple[str, str]) -> None:
     groups = {
         "mlp": {
             "targets": ["re:.*mlp.*"],
@@ -144,7 +145,10 @@ def test_groups_of_layers_can_have_their_own_scheme() -> None:
             "weights": {"num_bits": 4, "type": "int", "strategy": "group", "group_size": 128},
         },
     }
-    quantization = {"quant_method": "compressed-tensors", "config_groups": groups}
+    quantization = {
+        "quant_method": "compressed-tensors",
+        "config_groups": {name: groups[name] for name in order},
+    }
     assert "weight float8_e4m3fn" in stored(quantization, "mlp.down_proj")
     assert "weight_packed int32" in stored(quantization, "self_attn.o_proj")
 

@@ -20,9 +20,8 @@ class KubectlError(ClusterError):
     def __init__(self, arguments: tuple[str, ...], output: str) -> None:
         """Keep the output apart from the command that failed."""
         self.output = output.strip()
-        super().__init__(
-            f"kubectl {' '.join(arguments)}: {self.output}", "see the cluster's own message above"
-        )
+        message = f"kubectl {' '.join(arguments)}: {self.output}"
+        super().__init__(message, "do what the API server asks for")
 
 
 @dataclass(frozen=True)

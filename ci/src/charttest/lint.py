@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from charttest.checks import Finding
 from charttest.checks.schema import versions
-from charttest.errors import UsageError
+from charttest.errors import CharttestError
 from charttest.helm import Helm, HelmError
 from charttest.render import FindingsError, render
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _EXTERNAL = re.compile(r"^#\s*external:\s*(.+)$", re.M)
 
 
-class ChartNotFoundError(UsageError):
+class ChartNotFoundError(CharttestError):
     """The path is no chart."""
 
 

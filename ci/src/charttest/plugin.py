@@ -1,11 +1,11 @@
-"""The pytest plugin: the chart under test, a cluster that starts when a test first asks for it, releases in it.
+"""The pytest plugin: the chart under test, a cluster that starts when a test asks for it, releases in it.
 
-It stands on pytest-helm-charts and shares its options and fixtures: with `--kubeconfig` every test runs on that
-cluster, without it `kube_config`, `kube_cluster` and `random_namespace` get the local cluster. `--chart-path`
-(or `chart_path` in the ini file) is the chart under test.
+It stands on pytest-helm-charts and shares its options and fixtures: with `--kubeconfig` every test runs on
+that cluster, without it `kube_config`, `kube_cluster` and `random_namespace` get the local cluster.
+`--chart-path` (or `chart_path` in the ini file) is the chart under test.
 
 With pytest-xdist: use `--dist loadgroup`. The tests marked `cluster` are one group and run on one worker, so
-there is one cluster; with another distribution every worker that meets such a test starts a cluster of its own.
+there is one cluster; with another distribution every worker that meets such a test starts one of its own.
 """
 
 from __future__ import annotations
@@ -137,14 +137,14 @@ def gpu_nodes(kubectl: Kubectl) -> list[GpuNode]:
 
 @pytest.fixture(scope="session")
 def release_factory(kubectl: Kubectl, chart: Chart) -> Iterator[Callable[..., Release]]:
-    """Makes releases, none of them installed yet, each in a new namespace that enforces Pod Security restricted.
+    """Makes releases, not installed yet, each in a new namespace that enforces Pod Security restricted.
 
     Takes `helm` (Helm 4 when it is left out) and `timeout_seconds`; safe to call from several threads.
     """
     made: list[Release] = []
     session, numbers = uuid.uuid4().hex[:6], itertools.count()
 
-    def make(*, helm: Helm = find_helm(4), timeout_seconds: int = 60) -> Release:
+    def make(*, helm: Helm | None = None, timeout_seconds: int = 60) -> Release:
         name = f"t{next(numbers)}-{session}"
         namespace = {
             "apiVersion": "v1",
@@ -152,7 +152,7 @@ def release_factory(kubectl: Kubectl, chart: Chart) -> Iterator[Callable[..., Re
             "metadata": {"name": name, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}},
         }
         kubectl.apply(namespace)
-        release = Release(helm, chart.path, name, name, kubectl, timeout_seconds)
+        release = Release(helm or find_helm(), chart.path, name, name, kubectl, timeout_seconds)
         made.append(release)
         return release
 

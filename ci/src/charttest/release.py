@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from charttest.helm import Helm, Values, value_options
-from charttest.kubectl import Kubectl
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from charttest.kubectl import Kubectl
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,8 @@ class Release:
     def upgrade(self, *values: Values) -> None:
         """`helm upgrade --wait` with these values and no others."""
         options, stdin = value_options(values)
-        chart = str(self.chart)
-        self._run("upgrade", self.name, chart, "--reset-values", "--wait", *self._timeout, *options, stdin=stdin)
+        what = (self.name, str(self.chart), "--reset-values", "--wait")
+        self._run("upgrade", *what, *self._timeout, *options, stdin=stdin)
 
     def rollback(self, revision: int = 0) -> None:
         """`helm rollback --wait`; revision 0 is the one before."""

@@ -10,7 +10,7 @@ import yaml
 
 from charttest.checks import Finding, Manifest, Manifests, run_checks
 from charttest.checks.schema import versions
-from charttest.errors import RenderError, UsageError
+from charttest.errors import CharttestError, FindingError
 from charttest.helm import Helm, Values
 from charttest.helm import helm as find_helm
 
@@ -22,7 +22,7 @@ _SOURCE = re.compile(r"^# Source: (\S+)$", re.M)
 _SEPARATOR = re.compile(r"^---\s*$", re.M)
 
 
-class FindingsError(RenderError):
+class FindingsError(FindingError):
     """A chart rendered, and what it rendered breaks rules; `findings` holds every one."""
 
     def __init__(self, findings: Iterable[Finding]) -> None:
@@ -33,7 +33,7 @@ class FindingsError(RenderError):
         super().__init__(message, "correct the template, or ignore a check by its id")
 
 
-class UnknownVersionError(UsageError):
+class UnknownVersionError(CharttestError):
     """There are no schemas for the Kubernetes version that was asked for."""
 
 

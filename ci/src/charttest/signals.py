@@ -11,8 +11,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class Terminated(KeyboardInterrupt):
-    """A signal asks the program to end. pytest ends its session for it; a SystemExit it would swallow."""
+class Terminated(SystemExit, KeyboardInterrupt):
+    """A signal asks the program to end.
+
+    As a KeyboardInterrupt it ends a pytest session, which would swallow a mere SystemExit; as a SystemExit
+    that nobody handles it ends Python with the exit code 128 + signal and no traceback.
+    """
 
 
 @contextlib.contextmanager
@@ -34,4 +38,4 @@ def terminate_like_interrupt() -> Iterator[None]:
 
 
 def _raise(number: int, _frame: object) -> NoReturn:
-    raise Terminated(signal.Signals(number).name)
+    raise Terminated(128 + number)

@@ -1,4 +1,4 @@
-"""Every mount has its volume: else the API server refuses the pod, which a workload shows only as an event."""
+"""Every mount has its volume: else the API server refuses the pod, and only an event tells."""
 
 from __future__ import annotations
 

@@ -107,8 +107,8 @@ CHECK = Check(
     id="pod-security",
     sentence="Every container, init and test containers too, passes Pod Security at level restricted.",
     fix=(
-        "set runAsNonRoot, seccompProfile RuntimeDefault, allowPrivilegeEscalation: false and capabilities drop"
-        " ALL in its securityContext"
+        "set runAsNonRoot, seccompProfile RuntimeDefault, allowPrivilegeEscalation: false and"
+        " capabilities drop ALL in its securityContext"
     ),
     run=_run,
 )

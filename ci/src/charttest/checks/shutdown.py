@@ -19,13 +19,8 @@ def _run(manifests: Manifests) -> Iterator[tuple[Manifest, str]]:
             sleep = ((container.get("lifecycle") or {}).get("preStop") or {}).get("sleep") or {}
             seconds = int(sleep.get("seconds", 0))
             if seconds >= grace:
-                yield (
-                    pod.owner,
-                    (
-                        f"container {container.get('name')}: the preStop hook sleeps {seconds} s, the grace period"
-                        f" is {grace} s: the process is killed without a signal"
-                    ),
-                )
+                what = f"container {container.get('name')}: the preStop hook sleeps {seconds} s"
+                yield pod.owner, f"{what}, the grace period is {grace} s: it is killed without a signal"
 
 
 CHECK = Check(

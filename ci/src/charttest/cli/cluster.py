@@ -44,6 +44,8 @@ def status(name: str | None, only_kubeconfig: bool, as_json: bool) -> None:
     if only_kubeconfig:
         click.echo(str(LocalCluster.find(name or "local").kubeconfig))
         return
+    with state.locked():
+        state.sweep()
     clusters = [LocalCluster.find(n) for n in ([name] if name else running_clusters())]
     if as_json:
         click.echo(json.dumps([_document(c) for c in clusters], indent=2))

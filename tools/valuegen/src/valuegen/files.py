@@ -18,6 +18,8 @@ def replace_file(path: Path, text: str) -> None:
     target = path.resolve()
     if target.is_dir():
         raise OutputError(f"{path}: is a directory", "name a file in it")
+    if target.exists() and not target.is_file():
+        raise OutputError(f"{path}: is no regular file", "leave -o out to print the values")
     if not target.parent.is_dir():
         raise OutputError(f"{path}: its directory does not exist", f"mkdir -p {target.parent}")
     try:

@@ -26,12 +26,16 @@ def fetch(repo_id: str, filename: str, *, revision: str | None = None) -> Path |
             f"pip install 'valuegen[hub]', or {OFFLINE_FIX}",
         ) from None
 
+    huggingface_hub.logging.set_verbosity_error()  # retries are no news for the user
     try:
         return Path(huggingface_hub.hf_hub_download(repo_id, filename, revision=revision))
-    except errors.EntryNotFoundError as error:
-        # Offline, huggingface_hub raises a subclass of this for a file that is merely not cached.
-        if isinstance(error, errors.LocalEntryNotFoundError):
-            raise ModelError(f"{repo_id}: the Hugging Face Hub cannot be reached", OFFLINE_FIX) from None
+    except errors.LocalEntryNotFoundError:
+        # Offline; the cache also remembers which files a repository does not have.
+        cached = huggingface_hub.try_to_load_from_cache(repo_id, filename, revision=revision)
+        if cached is not None:
+            return None
+        raise ModelError(f"{repo_id}: the Hugging Face Hub cannot be reached", OFFLINE_FIX) from None
+    except errors.EntryNotFoundError:
         return None
     except errors.GatedRepoError:
         raise ModelError(

@@ -27,20 +27,26 @@ class Model:
     config: ModelConfig
     source: Literal["config", "size"]  # "size": the shape is an assumption
     origin: str  # for people: which file, catalogue entry or assumption
-    uri: str  # what the chart's `source.uri` gets: hf://…, an absolute path, or empty
+    uri: str  # what the chart's `source.uri` gets: hf://..., an absolute path, or empty
+    revision: str = ""  # branch, tag or commit that was read from the Hub; empty: its default
 
     @classmethod
     def load(cls, name: str, *, revision: str | None = None) -> Model:
         """The model that `name` means: a directory or config.json, a catalogue name, a Hub id, or a size.
 
-        Raises ModelError if nothing of that name can be read as a language model.
+        With a `revision` the Hub is asked, also for a model of the catalogue. Raises ModelError if
+        nothing of that name can be read as a language model.
         """
         if not name.strip():
             raise ModelError("MODEL: is empty", "`valuegen models` lists names to start with")
         path = Path(name).expanduser()
         if name.startswith((".", "/", "~")) or name.endswith(".json") or path.is_dir():
+            if revision is not None:
+                raise ModelError(f"{name}: a file has no revision", "drop --revision, or name a Hub id")
             return _from_path(path)
         known = find_model(name)
+        if revision is not None:
+            return _from_hub(known.hub if known else name, revision)
         if known is not None:
             config = ModelConfig.from_dict(
                 known.config, name=known.name, hf_quant_config=known.hf_quant_config
@@ -50,7 +56,7 @@ class Model:
         if size is not None:
             return _from_size(name, float(size["number"]) * {"b": 1e9, "m": 1e6}[size["unit"].lower()])
         if HUB_ID.fullmatch(name):
-            return _from_hub(name, revision)
+            return _from_hub(name, None)
         suggestion = nearest_model(name)
         fix = f"did you mean {suggestion}? " if suggestion else ""
         raise ModelError(
@@ -70,6 +76,10 @@ def _from_path(path: Path) -> Model:
 
 
 def _from_hub(repo_id: str, revision: str | None) -> Model:
+    if not HUB_ID.fullmatch(repo_id):
+        raise ModelError(
+            f"{repo_id}: a revision needs a Hub id (org/name)", "drop --revision, or name the Hub id"
+        )
     config_file = hub.fetch(repo_id, "config.json", revision=revision)
     if config_file is None:
         raise ModelError(
@@ -79,7 +89,8 @@ def _from_hub(repo_id: str, revision: str | None) -> Model:
     hf_quant_config = _read_json(quant_file) if quant_file is not None else None
     name = repo_id.rpartition("/")[2]
     config = ModelConfig.from_dict(_read_json(config_file), name=name, hf_quant_config=hf_quant_config)
-    return Model(name, config, "config", f"config.json of {repo_id}", f"hf://{repo_id}")
+    origin = f"config.json of {repo_id}" + (f" at {revision}" if revision else "")
+    return Model(name, config, "config", origin, f"hf://{repo_id}", revision or "")
 
 
 def _read_json(path: Path) -> dict[str, Any]:

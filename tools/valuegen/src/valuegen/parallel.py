@@ -1,18 +1,18 @@
 """How a model is split over GPUs, and which sizes vLLM accepts.
 
 Source: vLLM 0.33.0 distributed/utils.py (get_pp_indices), model_executor/layers/linear.py and
-vocab_parallel_embedding.py (the splits), config/model.py (verify_with_parallel_config,
-_verify_quantization), config/scheduler.py (verify_max_model_len), config/parallel.py.
+vocab_parallel_embedding.py (the splits), config/model.py (verify_with_parallel_config), config/parallel.py.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from valuegen import limits
 from valuegen.architectures.base import Embedding, Linear
 from valuegen.errors import Reason
-from valuegen.quantization import ONLINE_FP8
-from valuegen.schemes import KV_CACHE_DTYPE_BYTES, Shard
+from valuegen.limits import any_of
+from valuegen.schemes import Shard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,45 +60,29 @@ def shard(linear: Linear, tensor_parallel_size: int) -> Shard:
     return Shard(inputs, outputs, linear.inputs, linear.outputs, linear.split)
 
 
-def refusals(config: ModelConfig, settings: ResolvedSettings) -> list[Reason]:
-    """Everything for which vLLM would refuse this model with these settings."""
-    sizes = list(_not_positive(settings))
+def refusals(
+    config: ModelConfig,
+    settings: ResolvedSettings,
+    *,
+    compute_capability: tuple[int, int] | None = None,
+) -> list[Reason]:
+    """Everything for which vLLM would refuse this model with these settings.
+
+    With a compute capability, also what the GPU cannot do.
+    """
+    sizes = list(limits.not_positive(settings))
     if sizes:
         return sizes
-    return [
+    found = [
         *_tensor_parallel(config, settings),
         *_pipeline(config, settings),
         *_decode_context(config, settings),
         *_expert(settings),
-        *_length(config, settings),
-        *_types(config, settings),
-        *_quantization(config, settings),
+        *limits.refusals(config, settings),
     ]
-
-
-def _not_positive(settings: ResolvedSettings) -> Iterator[Reason]:
-    for name in (
-        "tensor_parallel_size",
-        "pipeline_parallel_size",
-        "data_parallel_size",
-        "decode_context_parallel_size",
-        "max_model_len",
-        "max_num_seqs",
-        "max_num_batched_tokens",
-        "block_size",
-    ):
-        value = getattr(settings, name)
-        if value < 1:
-            flag = _flag(name)
-            yield Reason(
-                "not-positive", f"{flag} is {value}; it must be at least 1", f"set {flag} to 1 or more"
-            )
-    if not 0 < settings.gpu_memory_utilization <= 1:
-        yield Reason(
-            "gpu-memory-utilization",
-            f"--gpu-memory-utilization is {settings.gpu_memory_utilization}; it must be in (0, 1]",
-            "set --gpu-memory-utilization to 0.92, vLLM's default",
-        )
+    if compute_capability is not None:
+        found.extend(limits.gpu_refusals(config, settings, compute_capability))
+    return found
 
 
 def _tensor_parallel(config: ModelConfig, settings: ResolvedSettings) -> list[Reason]:
@@ -111,7 +95,7 @@ def _tensor_parallel(config: ModelConfig, settings: ResolvedSettings) -> list[Re
         for size in range(1, LARGEST_SUGGESTED_TP + 1)
         if size != tp and not tensor_parallel_problems(config, size)
     ]
-    fix = f"use --tensor-parallel-size {_any_of(sizes)}" if sizes else "use another checkpoint of this model"
+    fix = f"use --tensor-parallel-size {any_of(sizes)}" if sizes else "use another checkpoint of this model"
     return [Reason(code, message, fix) for code, message in problems]
 
 
@@ -176,7 +160,7 @@ def _decode_context(config: ModelConfig, settings: ResolvedSettings) -> Iterator
     queries = config.num_attention_heads // kv_heads
     largest = tp // kv_heads
     fitting = [str(size) for size in range(1, largest + 1) if queries % size == 0 and tp % size == 0]
-    fix = f"use {flag} {_any_of(fitting or ['1'])}"
+    fix = f"use {flag} {any_of(fitting or ['1'])}"
     if tp <= kv_heads:
         yield Reason(
             "decode-context",
@@ -209,75 +193,3 @@ def _expert(settings: ResolvedSettings) -> Iterator[Reason]:
             "--enable-expert-parallel needs a model with experts; this one has none",
             "leave --enable-expert-parallel out",
         )
-
-
-def _length(config: ModelConfig, settings: ResolvedSettings) -> Iterator[Reason]:
-    if settings.max_model_len > config.max_model_len_limit:
-        yield Reason(
-            "max-model-len",
-            f"--max-model-len {settings.max_model_len} exceeds the model's {config.max_model_len_limit}",
-            f"use --max-model-len {config.max_model_len_limit} or less",
-        )
-    if settings.max_num_batched_tokens < settings.max_num_seqs:
-        yield Reason(
-            "max-num-batched-tokens",
-            f"--max-num-batched-tokens {settings.max_num_batched_tokens} is less than "
-            f"--max-num-seqs {settings.max_num_seqs}",
-            f"use --max-num-batched-tokens {settings.max_num_seqs} or more",
-        )
-    if settings.block_size % 16:
-        yield Reason(
-            "block-size",
-            f"--block-size {settings.block_size} is no multiple of 16",
-            f"use --block-size {max(16, settings.block_size // 16 * 16)}",
-        )
-
-
-def _types(config: ModelConfig, settings: ResolvedSettings) -> Iterator[Reason]:
-    if settings.dtype not in ("bfloat16", "float16", "float32"):
-        yield Reason(
-            "dtype", f"--dtype {settings.dtype} is unknown", "use --dtype auto, bfloat16, float16 or float32"
-        )
-    if settings.dtype == "float16" and not config.supports_float16:
-        yield Reason(
-            "dtype",
-            f"--dtype float16 is numerically unstable with {config.architecture}",
-            "use --dtype bfloat16 or float32",
-        )
-    if settings.kv_cache_dtype not in KV_CACHE_DTYPE_BYTES:
-        yield Reason(
-            "kv-cache-dtype",
-            f"--kv-cache-dtype {settings.kv_cache_dtype} is not supported here",
-            f"use --kv-cache-dtype {_any_of(list(KV_CACHE_DTYPE_BYTES))}",
-        )
-
-
-def _quantization(config: ModelConfig, settings: ResolvedSettings) -> Iterator[Reason]:
-    own, asked = config.quantization, settings.quantization
-    if own is not None and own.refusal is not None:
-        yield own.refusal
-    if own is not None and asked is not None and not own.accepts(asked):
-        yield Reason(
-            "quantization-mismatch",
-            f"--quantization {asked} does not match the checkpoint, which is {own.method}",
-            "leave --quantization out, or use the checkpoint that is not quantized",
-        )
-    if own is None and asked is not None and asked not in ONLINE_FP8:
-        yield Reason(
-            "quantization",
-            f"--quantization {asked} does not quantize a {config.dtype} checkpoint here",
-            "use --quantization fp8, or a checkpoint that is quantized",
-        )
-
-
-def is_online_fp8(config: ModelConfig, settings: ResolvedSettings) -> bool:
-    """Whether vLLM itself quantizes the weights while it loads them."""
-    return config.quantization is None and settings.quantization in ONLINE_FP8
-
-
-def _flag(name: str) -> str:
-    return "--" + name.replace("_", "-")
-
-
-def _any_of(values: list[str]) -> str:
-    return values[0] if len(values) == 1 else f"{', '.join(values[:-1])} or {values[-1]}"

@@ -25,6 +25,7 @@ ALIASES = {
     "gptq": ("auto_gptq", "gptq", "gptq_marlin", "marlin"),
 }
 ONLINE_FP8 = ("fp8", "fp8_per_tensor")
+LINEAR_CLASSES = {"Linear", "LinearBase"}
 DEPRECATED = ("fbgemm_fp8",)
 
 
@@ -66,10 +67,17 @@ class Quantization:
         names = [_numbered(name, layer) for name in (linear.checkpoint_names or (linear.name,))]
         if all(self._ignores(name) for name in names) or self._ignores(_numbered(linear.name, layer)):
             return PLAIN
+        return self._named(names) or self._of_class() or PLAIN
+
+    def _named(self, names: list[str]) -> Scheme | None:
+        """The rule for these very names, which goes before one for a class wherever it stands."""
         for rule in self.rules:
-            if any(_targets(target, names) for target in rule.targets):
+            if any(all(_is(target, name) for name in names) for target in rule.targets):
                 return rule.scheme
-        return PLAIN
+        return None
+
+    def _of_class(self) -> Scheme | None:
+        return next((rule.scheme for rule in self.rules if LINEAR_CLASSES & set(rule.targets)), None)
 
     def by_scheme(self, linear: Linear, layers: tuple[int, ...]) -> dict[Scheme, tuple[int, ...]]:
         """The layers of a stage, by how their matrix is stored."""
@@ -118,7 +126,3 @@ def _is(pattern: str, name: str) -> bool:
     if pattern.startswith("re:"):
         return re.match(pattern[3:], name) is not None
     return pattern == name
-
-
-def _targets(target: str, names: list[str]) -> bool:
-    return target in {"Linear", "LinearBase"} or all(_is(target, name) for name in names)

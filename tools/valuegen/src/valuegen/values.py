@@ -140,8 +140,9 @@ def _context(request: Request, candidate: Candidate, key: str, uri: str) -> dict
     settings, host, model = result.settings, result.host, result.model
     products = result.gpu.products
     return {
-        "origin": model.origin if model.uri == uri else "As asked for.",
+        "origin": _origin(candidate, uri),
         "uri": uri,
+        "revision": model.revision if model.uri == uri else "",
         "served_name": model.name if model.name != key else "",
         "product": products[0] if len(products) == 1 else list(products),
         "settings": settings,
@@ -151,6 +152,15 @@ def _context(request: Request, candidate: Candidate, key: str, uri: str) -> dict
         "cost": f"{result.gpus * candidate.offer.price:.2f}",
         "reason": _reasons(candidate, request.concurrency),
     }
+
+
+def _origin(candidate: Candidate, uri: str) -> str:
+    model = candidate.fit.model
+    if model.uri != uri:
+        return "As asked for."
+    if uri.startswith("/"):
+        return "The path must be in the image too; --source pvc://claim/path names a volume instead."
+    return f"From the {model.origin}." if model.origin.startswith("catalogue") else f"From {model.origin}."
 
 
 def _reasons(candidate: Candidate, concurrency: int) -> dict[str, str]:

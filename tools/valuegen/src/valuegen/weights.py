@@ -11,7 +11,8 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from valuegen.architectures.base import MODEL_DTYPE, Attention, Buffer, Embedding, Linear, Weight
-from valuegen.parallel import is_online_fp8, padded_vocab, pipeline_layers, shard
+from valuegen.limits import is_online_fp8
+from valuegen.parallel import padded_vocab, pipeline_layers, shard
 from valuegen.schemes import DTYPE_BYTES, PLAIN, EightBit, Shard
 
 if TYPE_CHECKING:

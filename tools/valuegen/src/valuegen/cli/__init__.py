@@ -44,26 +44,31 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; the exit code."""
     try:
-        # click's own main() prints and exits for interrupts and closed pipes in its own way.
-        words = sys.argv[1:] if arguments is None else list(arguments)
-        with valuegen.make_context("valuegen", words) as context:
-            outcome = valuegen.invoke(context)
-        sys.stdout.flush()
-    except click.exceptions.Exit as done:
-        return done.exit_code
+        return _invoke(sys.argv[1:] if arguments is None else list(arguments))
     except ValuegenError as error:
         return _fail(str(error), error.exit_code)
     except click.UsageError as error:
         return _fail(_one_line(error), 2)
-    except click.ClickException as error:
-        return _fail(error.format_message(), 2)
     except KeyboardInterrupt:
         return _fail("interrupted", INTERRUPTED)
-    except BrokenPipeError:
-        # The interpreter flushes stdout once more when it exits; let that go nowhere.
+    except OSError as error:
+        # Files are the library's business; what is left is standard output. The interpreter flushes
+        # it once more when it exits: let that go nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return READER_GONE
-    return outcome if isinstance(outcome, int) else 0
+        if isinstance(error, BrokenPipeError):
+            return READER_GONE
+        return _fail(f"standard output: cannot be written ({error.strerror}); free space or redirect it", 2)
+
+
+def _invoke(arguments: list[str]) -> int:
+    """Run the command; click's own main() would handle interrupts and closed pipes in its own way."""
+    try:
+        with valuegen.make_context("valuegen", arguments) as context:
+            code: int = valuegen.invoke(context)
+    except click.exceptions.Exit as done:  # --help and --version
+        code = done.exit_code
+    sys.stdout.flush()
+    return code
 
 
 def _one_line(error: click.UsageError) -> str:

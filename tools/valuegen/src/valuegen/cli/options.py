@@ -106,7 +106,7 @@ ENGINE_OPTIONS: dict[str, tuple[click.ParamType[Any] | None, str]] = {
     "max-num-batched-tokens": (HumanInt(), "Tokens in one batch."),
     "gpu-memory-utilization": (Fraction(), "Share of the GPU's memory that vLLM may use."),
     "kv-cache-memory-bytes": (HumanInt(), "KV cache of each GPU, instead of a share."),
-    "kv-cache-dtype": (click.STRING, "auto, fp8, …"),
+    "kv-cache-dtype": (click.STRING, "auto, bfloat16, float16, fp8, ..."),
     "quantization": (click.STRING, "Method; unset: the checkpoint's own."),
     "dtype": (click.STRING, "auto, bfloat16, float16, float32."),
     "block-size": (HumanInt(), "Tokens in a KV block."),
