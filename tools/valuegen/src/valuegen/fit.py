@@ -132,7 +132,7 @@ def judge(
         vllm_version=full_version(vllm_version),
         calibration=fitted,
         verdict="invalid",
-        reasons=tuple(parallel.refusals(config, resolved)),
+        reasons=tuple(parallel.refusals(config, resolved, compute_capability=gpu.compute_capability)),
         ranks=(),
     )
     if base.reasons:
@@ -175,7 +175,7 @@ def _rank(
     stage: int,
 ) -> Rank:
     last_stage = stage == settings.pipeline_parallel_size - 1
-    held = weights.rank_weights_bytes(config, settings, stage)
+    held = weights.loaded_weights_bytes(config, settings, stage)
     peak = activation(config, settings, fitted, last_stage=last_stage)
     graphs = cuda_graphs(settings, gpu, fitted)
     outside = non_torch(settings, gpu)
