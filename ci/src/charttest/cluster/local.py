@@ -225,15 +225,9 @@ class LocalCluster:
         self._run("kube-scheduler", control_plane.scheduler(binaries["kube-scheduler"], self.kubeconfig))
         self._run("kwok", control_plane.kwok(binaries["kwok"], self.kubeconfig, stages))
         self.kubectl("apply", "--server-side", "--filename=-", stdin=objects)
-<<<<<<< HEAD
         self._wait("every CustomResourceDefinition to be served", api.crds_served)
         self._wait("every node to be ready", api.nodes_usable)
         self._wait("the default ServiceAccount", api.default_account_exists)
-=======
-        self._wait("every node to be ready", self._nodes_ready)
-        self._wait("the default ServiceAccount", self._default_account_exists)
-        self._wait("the custom resource definitions", self._definitions_established)
->>>>>>> main
 
     def _run(self, name: str, command: Sequence[str]) -> None:
         current = self._require_state()
@@ -269,35 +263,6 @@ class LocalCluster:
         self.kubeconfig.touch(mode=0o600)
         self.kubeconfig.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
 
-<<<<<<< HEAD
-=======
-    def _wait_until_ready(self, certificates: pki.Pki) -> None:
-        context = ssl.create_default_context(cafile=str(certificates.authority.certificate))
-        context.load_cert_chain(str(certificates.admin.certificate), str(certificates.admin.key))
-
-        def ready() -> bool:
-            try:
-                with urllib.request.urlopen(f"{self.server}/readyz", context=context, timeout=2) as answer:  # noqa: S310
-                    return bool(answer.status == 200)
-            except (urllib.error.URLError, OSError):
-                return False
-
-        self._wait("the API server", ready)
-
-    def _nodes_ready(self) -> bool:
-        jsonpath = '{range .items[*]}[{.status.conditions[?(@.type=="Ready")].status}] {end}'
-        done = self.kubectl("get", "nodes", f"--output=jsonpath={jsonpath}", check=False)
-        return done.returncode == 0 and set(done.stdout.split()) == {"[True]"}
-
-    def _definitions_established(self) -> bool:
-        jsonpath = '{range .items[*]}[{.status.conditions[?(@.type=="Established")].status}] {end}'
-        done = self.kubectl("get", "customresourcedefinitions", f"--output=jsonpath={jsonpath}", check=False)
-        return done.returncode == 0 and set(done.stdout.split()) == {"[True]"}
-
-    def _default_account_exists(self) -> bool:
-        return self.kubectl("get", "serviceaccount", "default", check=False).returncode == 0
-
->>>>>>> main
     def _wait(self, what: str, condition: Callable[[], bool]) -> None:
         deadline = time.monotonic() + START_SECONDS
         while not condition():
