@@ -151,7 +151,7 @@ def test_two_clusters_run_side_by_side(pair: tuple[LocalCluster, LocalCluster]) 
     one, two = pair
     assert one.server != two.server
     one.kubectl("create", "namespace", "only-in-one")
-    assert "only-in-one" not in two.kubectl("get", "namespaces").stdout
+    assert "only-in-one" not in two.kubectl("get", "namespaces")
     listed = json.loads(charttest("cluster", "status", "--json").stdout)
     assert [entry["name"] for entry in listed] == ["one", "two"]
     assert all(part["alive"] for entry in listed for part in entry["parts"])
@@ -172,11 +172,11 @@ def test_gpu_pods_run_where_gpus_are_and_wait_where_they_are_not(cluster: LocalC
         resources = {"limits": {"nvidia.com/gpu": count}}
         cluster.kubectl("apply", "-f-", stdin=pod(name, tolerations=tolerations, resources=resources))
     cluster.kubectl("wait", "--for=condition=Ready", "pod/fits", "--timeout=20s")
-    assert cluster.kubectl("get", "pod", "fits", "-ojsonpath={.spec.nodeName}").stdout == "gpu-0"
+    assert cluster.kubectl("get", "pod", "fits", "-ojsonpath={.spec.nodeName}") == "gpu-0"
     message = '-ojsonpath={.status.conditions[?(@.type=="PodScheduled")].message}'
     eventually(
         "the scheduler's reason",
-        lambda: "Insufficient nvidia.com/gpu" in cluster.kubectl("get", "pod", "too-big", message).stdout,
+        lambda: "Insufficient nvidia.com/gpu" in cluster.kubectl("get", "pod", "too-big", message),
     )
 
 
@@ -204,7 +204,7 @@ def test_a_restricted_namespace_refuses_a_pod_that_is_not(cluster: LocalCluster)
 
 @pytest.mark.cluster
 def test_the_charts_custom_resources_are_served(cluster: LocalCluster) -> None:
-    assert "HTTPRoute" in cluster.kubectl("api-resources", "--api-group=gateway.networking.k8s.io").stdout
+    assert "HTTPRoute" in cluster.kubectl("api-resources", "--api-group=gateway.networking.k8s.io")
 
 
 @pytest.mark.cluster

@@ -97,6 +97,11 @@ REFUSALS = {
         ["--vllm-version 0.8.5", "0.19 to 0.33", "0.33.0"],
     ),
     "an explanation as JSON": (f"{QWEN} --explain --json", 2, ["--explain", "provenance"]),
+    "an automatic length in a plan": (
+        "plan Qwen3-8B --max-model-len auto",
+        2,
+        ["--max-model-len auto", "one length", "number of tokens"],
+    ),
     "values of a size": ("values 8B --gpu H100 --name mine", 2, ["8B", "no weights", "--source"]),
     "a source of another kind": (
         "values Qwen3-8B --gpu H100 --source s3://b/m",

@@ -152,6 +152,19 @@ def test_a_shorter_context_is_the_longest_that_fits() -> None:
     assert not judged("Qwen3-8B", "L4", max_model_len=length + 16).fits
 
 
+@pytest.mark.parametrize(("gpu", "longest"), [("L4", False), ("H100", True)])
+def test_an_automatic_context_is_the_longest_that_starts(gpu: str, longest: bool) -> None:
+    result = judged("Qwen3-8B", gpu, max_model_len=-1)
+    assert result.fits
+    assert (result.settings.max_model_len == 40960) == longest
+    if not longest:
+        assert not judged("Qwen3-8B", gpu, max_model_len=result.settings.max_model_len + 16).fits
+
+
+def test_an_automatic_context_does_not_help_where_the_weights_do_not_fit() -> None:
+    assert judged("Llama-3.1-70B-Instruct", "T4", max_model_len=-1).verdict == "too-big"
+
+
 def test_what_vllm_refuses_is_invalid_and_has_no_numbers() -> None:
     document = judged("Qwen3-8B", "H100", tensor_parallel_size=3).to_dict()
     assert document["verdict"] == "invalid"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from valuegen import EngineSettings, Gpu, GpuOffer, Model, plan
+from valuegen import EngineSettings, Gpu, GpuOffer, Model, UsageError, plan
 from valuegen.catalog.gpus import all_gpus
 from valuegen.plan import nearest_miss
 
@@ -58,6 +58,11 @@ def test_a_price_decides() -> None:
     cheap = plan(Model.load("Qwen3-8B"), gpus, prices={"H100-80GB": 0.5})
     assert cheap.ranked[0].fit.gpu.name == "H100-80GB"
     assert cheap.ranked[0].cost_per_hour == 0.5
+
+
+def test_a_load_of_nothing_is_refused() -> None:
+    with pytest.raises(UsageError, match="--concurrency 0"):
+        plan(Model.load("Qwen3-8B"), concurrency=0)
 
 
 def test_pinned_sizes_are_kept() -> None:

@@ -206,15 +206,39 @@ def test_an_update_sets_the_numbers_and_keeps_what_a_person_added(file: Path) ->
     assert '"high"' in after
 
 
-def test_an_update_touches_only_the_lines_whose_value_changed(file: Path) -> None:
+def test_an_update_touches_only_the_numbers_that_changed_and_their_reasons(file: Path) -> None:
     merge_into(file, values("Qwen3-8B", "L40S"))
     before = file.read_text().splitlines()
-    merge_into(file, values("Qwen3-8B", "L40S", gpu_memory_utilization=0.9))
+    merge_into(file, values("Qwen3-8B", "L40S", max_num_seqs=255))
     after = file.read_text().splitlines()
     assert len(before) == len(after)
-    assert [new for old, new in zip(before, after, strict=True) if old != new] == [
-        "      gpu-memory-utilization: 0.9"
+    changed = [new.strip() for old, new in zip(before, after, strict=True) if old != new]
+    assert [line for line in changed if not line.startswith("#")] == ["max-num-seqs: 255"]
+    assert "# Requests in one batch, as asked for." in changed
+
+
+def test_reasons_follow_their_numbers_and_a_persons_comments_stay(file: Path) -> None:
+    merge_into(file, values("Qwen3-8B", "L40S"))
+    file.write_text(
+        file.read_text().replace(
+            "      # Tokens in one batch, vLLM's default on this GPU.",
+            "      # Ask Eve before you change it.",
+        )
+    )
+    fresh = values("Qwen3-8B", "H100", kv_cache_dtype="fp8")
+    merge_into(file, fresh)
+    after = file.read_text()
+    assert "# Ask Eve before you change it." in after
+    stale = [
+        line
+        for line in values("Qwen3-8B", "L40S").body.splitlines()
+        if "#" in line and line not in fresh.body
     ]
+    assert len(stale) > 3
+    for line in stale:
+        assert line.strip() not in after
+    assert re.search(r"# As asked for\.\n +kv-cache-dtype: fp8\n", after)
+    assert not merge_into(file, fresh)
 
 
 @pytest.mark.parametrize(

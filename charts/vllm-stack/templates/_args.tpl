@@ -3,12 +3,11 @@ name and the shape of its value are checked, against the table of the engine's f
 {{- define "vllm-stack.args" -}}
 {{- $w := .w }}{{ $body := $w.body }}{{ $owned := $w.engine.owned }}{{ $flags := $w.engine.flags }}{{ $p := $body.parallelism -}}
 {{- $args := concat (list $w.modelPath (print "--port=" $w.engine.port) "--served-model-name") $w.servedNames -}}
-{{- range $flag, $value := dict "revision" $body.source.revision "chat-template" $w.chatTemplatePath -}}
-{{- if $value }}{{ $args = append $args (printf "--%s=%s" $flag $value) }}{{ end -}}
-{{- end -}}
-{{- range $flag, $value := dict "tensor-parallel-size" $p.tensor "pipeline-parallel-size" $p.pipeline "data-parallel-size" $p.data -}}
-{{- if gt (int $value) 1 }}{{ $args = append $args (printf "--%s=%d" $flag (int $value)) }}{{ end -}}
-{{- end -}}
+{{- with $body.source.revision }}{{ $args = append $args (print "--revision=" .) }}{{ end -}}
+{{- with $w.chatTemplatePath }}{{ $args = append $args (print "--chat-template=" .) }}{{ end -}}
+{{- if gt (int $p.tensor) 1 }}{{ $args = append $args (print "--tensor-parallel-size=" (int $p.tensor)) }}{{ end -}}
+{{- if gt (int $p.pipeline) 1 }}{{ $args = append $args (print "--pipeline-parallel-size=" (int $p.pipeline)) }}{{ end -}}
+{{- if gt (int $p.data) 1 }}{{ $args = append $args (print "--data-parallel-size=" (int $p.data)) }}{{ end -}}
 {{- if $p.expert }}{{ $args = append $args "--enable-expert-parallel" }}{{ end -}}
 {{- if hasKey $body.shutdown "drainSeconds" }}{{ $args = append $args (print "--shutdown-timeout=" (int $body.shutdown.drainSeconds)) }}{{ end -}}
 {{- range $flag, $value := $body.args -}}

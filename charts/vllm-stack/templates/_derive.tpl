@@ -18,6 +18,7 @@
 {{- $p := $body.parallelism -}}
 {{- $ranks := mul ($p.tensor | default 1) ($p.pipeline | default 1) -}}
 {{- $engines := int ($p.data | default 1) -}}
+{{- $_ := set $w "ranks" $ranks -}}
 {{- $_ := set $w "gpus" (mul $ranks $engines) -}}
 
 {{/*
@@ -30,7 +31,8 @@ shm_broadcast.py, multiproc_executor.py), and 1 GiB for NCCL. One GPU runs witho
 {{- if or (gt $ranks 1) (not $body.accelerator.resource) }}{{ $rings = mul $engines (add 184 (mul 240 $ranks)) }}{{ end -}}
 {{- if or $rings (gt $engines 1) }}{{ $shm = print (div (add 2047 $rings) 1024) "Gi" }}{{ end -}}
 {{- end -}}
-{{- $_ := set $w "shm" (ternary "" (include "vllm-stack.scalar" $shm) (has (toString $shm) (list "" "0" "<nil>"))) -}}
+{{- if $shm }}{{ $shm = include "vllm-stack.scalar" $shm }}{{ end -}}
+{{- $_ := set $w "shm" (ternary $shm "" (and (not (not $shm)) (ne $shm "0"))) -}}
 
 {{- $_ := set $w "replicas" (int (ternary $body.replicas 1 (hasKey $body "replicas"))) -}}
 {{- $grace := add 30 (int $body.shutdown.preStopSeconds) (int $body.shutdown.drainSeconds) -}}

@@ -14,19 +14,21 @@ dropped (absent means unset), the rest is derived here. Templates read this and 
 {{- $defaults := deepCopy (.Values.defaults | default dict) -}}
 {{- include "vllm-stack.prune" $defaults -}}
 {{- include "vllm-stack.complete" $defaults -}}
+{{- $nulls := contains ":null" (toJson .Values.models) -}}
 {{- range $key, $model := .Values.models -}}
 {{- if kindIs "map" $model -}}
 {{- $body := omit $defaults "variants" -}}
 {{- include "vllm-stack.overlay" (dict "body" $body "over" (omit $model "variants")) -}}
-{{- if contains ":null" (toJson $model) }}{{ include "vllm-stack.prune" $body }}{{ include "vllm-stack.complete" $body }}{{ end -}}
+{{- if $nulls }}{{ include "vllm-stack.prune" $body }}{{ include "vllm-stack.complete" $body }}{{ end -}}
 {{- if ne (toString $body.enabled) "false" -}}
 {{- $full := print $root.Release.Name "-" $key -}}
 {{- $name := include "vllm-stack.name" (dict "full" $full "limit" 63) -}}
 {{- $selector := print $selectorStart (quote $key) -}}
 {{- $m := dict "key" $key "name" $name "selector" $selector "labels" (print $selector $moreLabels) "body" $body
       "servedNames" ($body.servedNames | default (list $key)) "workloads" list -}}
-{{- $variants := $model.variants | default dict -}}
-{{- range $variant := prepend (without (keys $variants | sortAlpha) "main") "main" -}}
+{{- $variants := $model.variants | default dict }}{{ $order := list "main" -}}
+{{- if $variants }}{{ $order = prepend (without (keys $variants | sortAlpha) "main") "main" }}{{ end -}}
+{{- range $variant := $order -}}
 {{- $own := get $variants $variant | default dict -}}
 {{- $merged := $body -}}
 {{- if $own -}}

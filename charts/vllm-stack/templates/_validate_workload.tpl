@@ -31,6 +31,13 @@
 {{- if and $body.accelerator.product (not $body.accelerator.productLabel) -}}
 {{- include "vllm-stack.error" (list . "accelerator.productLabel" "a product needs the node label that names it; set nvidia.com/gpu.product or the label of your GPUs") -}}
 {{- end -}}
+{{- $resource := $body.accelerator.resource | default "nvidia.com/gpu" -}}
+{{- if and $body.accelerator.product (hasPrefix "nvidia.com/" ($body.accelerator.productLabel | default "")) (not (hasPrefix "nvidia.com/" $resource)) -}}
+{{- include "vllm-stack.error" (list . "accelerator.productLabel" (printf "%s is no label of nodes with %s; set theirs, for example amd.com/gpu.product-name" $body.accelerator.productLabel $resource)) -}}
+{{- end -}}
+{{- if and (hasPrefix "nvidia.com/mig-" $resource) (gt (int $w.ranks) 1) -}}
+{{- include "vllm-stack.error" (list . "parallelism" "slices of a GPU cannot share a model, they have no link between them; set tensor: 1 and pipeline: 1, or a whole GPU as resource") -}}
+{{- end -}}
 {{- $surge := $body.rollout.maxSurge }}{{ $unavailable := $body.rollout.maxUnavailable -}}
 {{- if and (has (toString $surge) (list "0" "0%")) (has (toString $unavailable) (list "0" "0%")) -}}
 {{- include "vllm-stack.error" (list . "rollout" "maxSurge and maxUnavailable are both 0, so no pod could ever be replaced; set maxUnavailable: 1") -}}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from charttest import parts
@@ -30,9 +31,13 @@ class Kubectl:
 
     kubeconfig: Path
 
+    @cached_property
+    def _binary(self) -> Path:
+        return parts.find("kubectl")
+
     def __call__(self, *arguments: str, stdin: str | None = None) -> str:
         """What `kubectl ARGUMENTS` prints; KubectlError when it fails."""
-        command = [str(parts.find("kubectl")), "--kubeconfig", str(self.kubeconfig), *arguments]
+        command = [str(self._binary), "--kubeconfig", str(self.kubeconfig), *arguments]
         done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
         if done.returncode:
             raise KubectlError(arguments, done.stderr or done.stdout)

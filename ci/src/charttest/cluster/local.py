@@ -6,19 +6,17 @@ import contextlib
 import os
 import random
 import re
-import subprocess
 import time
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-import yaml
-
 from charttest import parts
-from charttest.cluster import control_plane, pki, ports, process, simulation, state
+from charttest.cluster import control_plane, kubeconfig, pki, ports, process, simulation, state
 from charttest.cluster.api import Api
 from charttest.cluster.nodepools import read_node_pools
 from charttest.errors import ClusterError
+from charttest.kubectl import Kubectl, KubectlError
 from charttest.signals import terminate_like_interrupt
 
 if TYPE_CHECKING:
@@ -86,23 +84,10 @@ class LocalCluster:
         """The API server's URL."""
         return self._require_state().server
 
-    def kubectl(
-        self, *arguments: str, stdin: str | None = None, check: bool = True
-    ) -> subprocess.CompletedProcess[str]:
-        """Run kubectl on the cluster. With `check`, ClusterError with kubectl's own words if it fails."""
-        done = subprocess.run(
-            [str(self._kubectl), f"--kubeconfig={self.kubeconfig}", *arguments],
-            input=stdin,
-            stdin=subprocess.DEVNULL if stdin is None else None,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if check and done.returncode != 0:
-            self.check()
-            words = " ".join(arguments[:3])
-            raise ClusterError(f"kubectl {words}: {done.stderr.strip()}", "see the message of the API server")
-        return done
+    @cached_property
+    def kubectl(self) -> Kubectl:
+        """kubectl on this cluster."""
+        return Kubectl(self.kubeconfig)
 
     def status(self) -> list[PartStatus]:
         """Every part and whether it runs."""
@@ -116,10 +101,6 @@ class LocalCluster:
                     f"cluster {self.name}: {part.name} has died; the end of its log:\n{part.log_tail()}",
                     f"stop the cluster (`charttest cluster down --name {self.name}`) and start it again",
                 )
-
-    @cached_property
-    def _kubectl(self) -> Path:
-        return parts.find("kubectl")
 
     # Start and stop
 
@@ -210,7 +191,7 @@ class LocalCluster:
     def _bring_up(self, binaries: dict[str, Path], objects: str, chosen: Ports) -> None:
         self._run("etcd", control_plane.etcd(binaries["etcd"], self.directory / "etcd", chosen))
         certificates = pki.create(self.directory / "pki")
-        self._write_kubeconfig(certificates)
+        kubeconfig.write(self.kubeconfig, self.name, self.server, certificates)
         self._run("kube-apiserver", control_plane.apiserver(binaries["kube-apiserver"], certificates, chosen))
         stages = self.directory / "stages.yaml"
         stages.write_text(simulation.stages(), encoding="utf-8")
@@ -224,7 +205,11 @@ class LocalCluster:
         )
         self._run("kube-scheduler", control_plane.scheduler(binaries["kube-scheduler"], self.kubeconfig))
         self._run("kwok", control_plane.kwok(binaries["kwok"], self.kubeconfig, stages))
-        self.kubectl("apply", "--server-side", "--filename=-", stdin=objects)
+        try:
+            self.kubectl("apply", "--server-side", "--filename=-", stdin=objects)
+        except KubectlError:
+            self.check()  # a part that died tells more than the refused connection
+            raise
         self._wait("every CustomResourceDefinition to be served", api.crds_served)
         self._wait("every node to be ready", api.nodes_usable)
         self._wait("the default ServiceAccount", api.default_account_exists)
@@ -234,34 +219,6 @@ class LocalCluster:
         log = self.directory / f"{name}.log"
         current.processes.append(process.start(name, command, log, tied=not self._detached))
         current.save()
-
-    def _write_kubeconfig(self, certificates: pki.Pki) -> None:
-        document = {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "current-context": self.name,
-            "contexts": [{"name": self.name, "context": {"cluster": self.name, "user": "admin"}}],
-            "clusters": [
-                {
-                    "name": self.name,
-                    "cluster": {
-                        "server": self.server,
-                        "certificate-authority": str(certificates.authority.certificate),
-                    },
-                }
-            ],
-            "users": [
-                {
-                    "name": "admin",
-                    "user": {
-                        "client-certificate": str(certificates.admin.certificate),
-                        "client-key": str(certificates.admin.key),
-                    },
-                }
-            ],
-        }
-        self.kubeconfig.touch(mode=0o600)
-        self.kubeconfig.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
 
     def _wait(self, what: str, condition: Callable[[], bool]) -> None:
         deadline = time.monotonic() + START_SECONDS

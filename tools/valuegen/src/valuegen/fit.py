@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from valuegen.kvcache import KvCacheLayout, KvCapacity
     from valuegen.model import Model
 
+AUTO_LENGTH = -1  # --max-model-len auto: vLLM takes the longest that fits
+
 Verdict = Literal["fits", "too-big", "invalid"]
 
 
@@ -104,12 +106,23 @@ def fit(
     from valuegen.advice import nearest_changes  # noqa: PLC0415  (only a refusal needs it, and it needs us)
 
     settings = settings or EngineSettings()
+    if settings.max_model_len == AUTO_LENGTH:
+        settings = replace(settings, max_model_len=_longest(model, gpu, settings, vllm_version))
     result = judge(model, gpu, settings, vllm_version=vllm_version)
     if result.verdict != "too-big":
         return result
     changes = nearest_changes(result, settings)
     reasons = tuple(replace(reason, fix=", or ".join(changes) or reason.fix) for reason in result.reasons)
     return replace(result, reasons=reasons)
+
+
+def _longest(model: Model, gpu: Gpu, settings: EngineSettings, vllm_version: str) -> int | None:
+    """What --max-model-len auto comes to: the longest that starts; None (the model's own) if none does."""
+    result = judge(model, gpu, replace(settings, max_model_len=None), vllm_version=vllm_version)
+    available = [max(0, rank.kv_cache.low) for rank in result.ranks]
+    if result.verdict != "too-big" or not any(available):
+        return None
+    return kvcache.largest_max_model_len(model.config, result.settings, available) or None
 
 
 def judge(

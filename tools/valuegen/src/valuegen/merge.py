@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from valuegen.values import ValuesDocument
 
+KeyPath = tuple[str, ...]  # below models.<name>
+
 
 def merge_into(path: Path, document: ValuesDocument) -> bool:
     """Update the model's numbers in `path`, or add the model; whether anything changed.
@@ -39,15 +41,18 @@ def merge_into(path: Path, document: ValuesDocument) -> bool:
 
 
 def _updated(path: Path, text: str, document: ValuesDocument) -> str:
-    """The text with the numbers of a model that is there; the same text if they are equal."""
+    """The text with the numbers of a model that is there, and the reasons beside them."""
     tree = _load(path, text)
-    if not isinstance(tree["models"][document.key], dict):
+    body = tree["models"][document.key]
+    if not isinstance(body, dict):
         raise UsageError(f"--into {path}: models.{document.key}: is no mapping", "make it one, or remove it")
-    if not _assign(tree["models"][document.key], document.data["models"][document.key]):
-        return text
-    out = StringIO()
-    _yaml(text).dump(tree, out)
-    return out.getvalue()
+    known = set(_lines_of_keys(body))
+    if _assign(body, document.data["models"][document.key]):
+        out = StringIO()
+        _yaml(text).dump(tree, out)
+        text = out.getvalue()
+    body = _load(path, text)["models"][document.key]
+    return _with_reasons(text, _lines_of_keys(body), known, _reasons(document))
 
 
 def _assign(target: Any, values: dict[str, Any]) -> bool:
@@ -60,6 +65,62 @@ def _assign(target: Any, values: dict[str, Any]) -> bool:
             target[key] = value
             changed = True
     return changed
+
+
+def _lines_of_keys(body: Any, above: KeyPath = ()) -> dict[KeyPath, tuple[int, int]]:
+    """(line, column) of every key of a block mapping that begins a line of its own."""
+    places: dict[KeyPath, tuple[int, int]] = {}
+    if body.fa.flow_style():
+        return places
+    for key, value in body.items():
+        if key in body.lc.data:  # what a merge key (<<) brings has no line here
+            places[*above, key] = body.lc.key(key)
+        if isinstance(value, dict):
+            places |= _lines_of_keys(value, (*above, key))
+    return places
+
+
+def _reasons(document: ValuesDocument) -> dict[KeyPath, str]:
+    """The comment above each key of the model that is written."""
+    reasons: dict[KeyPath, str] = {}
+    path: list[str] = []
+    comment = ""
+    for line in document.body.splitlines():
+        text = line.strip()
+        if text.startswith("#"):
+            comment = text
+            continue
+        depth = (len(line) - len(text)) // 2
+        path[depth:] = [text.partition(":")[0]]
+        if comment:
+            reasons[tuple(path)] = comment
+        comment = ""
+    return reasons
+
+
+def _with_reasons(
+    text: str, places: dict[KeyPath, tuple[int, int]], known: set[KeyPath], reasons: dict[KeyPath, str]
+) -> str:
+    """The text with the reasons of new keys added and those of known keys renewed.
+
+    A comment is renewed if it begins like the new one; any other is a person's, and stays.
+    """
+    lines = text.splitlines(keepends=True)
+    for path, (line, column) in sorted(places.items(), key=lambda entry: entry[1], reverse=True):
+        if path not in reasons:
+            continue
+        reason = f"{' ' * column}{reasons[path]}\n"
+        above = lines[line - 1] if line else ""
+        if above.lstrip().startswith("#") and _opening(above) == _opening(reason):
+            lines[line - 1] = reason
+        elif path not in known:
+            lines.insert(line, reason)
+    return "".join(lines)
+
+
+def _opening(comment: str) -> list[str]:
+    """The first words of a comment without what a number may change in them."""
+    return [re.sub(r"[\d.,]+", "0", word).rstrip("s") for word in comment.lstrip("# ").split()[:3]]
 
 
 def _added(path: Path, text: str, document: ValuesDocument, *, first: bool) -> str:

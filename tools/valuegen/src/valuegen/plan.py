@@ -9,8 +9,8 @@ from valuegen.advice import useful_length
 from valuegen.catalog.gpus import all_gpus
 from valuegen.document import SCHEMA
 from valuegen.engine import EngineSettings
-from valuegen.errors import Reason
-from valuegen.fit import FitResult, judge
+from valuegen.errors import Reason, UsageError
+from valuegen.fit import AUTO_LENGTH, FitResult, judge
 from valuegen.overhead import DEFAULT_VLLM_VERSION
 from valuegen.scaling import replicas_for, requests_per_replica
 
@@ -137,9 +137,16 @@ def plan(
     """Every sensible configuration of `model` on the `offered` GPUs (none: all known), ranked by cost.
 
     Sizes that `settings` pin are kept; an unset max_model_len means 8192 tokens or the model's
-    maximum, whichever is less. `prices` are USD per GPU and hour by GPU name.
+    maximum, whichever is less. `prices` are USD per GPU and hour by GPU name. Raises UsageError for
+    a load below one request, and for max_model_len -1 (auto), which has no one length.
     """
     settings = settings or EngineSettings()
+    if settings.max_model_len == AUTO_LENGTH:
+        raise UsageError(
+            "--max-model-len auto: a plan compares GPUs at one length", "give a number of tokens"
+        )
+    if concurrency < 1:
+        raise UsageError(f"--concurrency {concurrency}: is no load", "give at least 1 request")
     length = settings.max_model_len or min(model.config.max_model_len, DEFAULT_CONTEXT)
     settings = replace(settings, max_model_len=length)
     offers = tuple(_offer(entry, prices or {}) for entry in offered or all_gpus())

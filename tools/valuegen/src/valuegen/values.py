@@ -14,7 +14,7 @@ from valuegen.errors import OutputError, UsageError
 from valuegen.files import replace_file
 from valuegen.overhead import MIB
 from valuegen.weights import checkpoint_bytes
-from valuegen.words import GIB, gib, gpus, requests
+from valuegen.words import GIB, gib, requests
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,7 +67,6 @@ def render(
     body = environment.get_template("model.yaml.j2").render(context).rstrip("\n")
     indented = "\n".join(f"    {line}" if line else line for line in body.splitlines())
     text = environment.get_template("values.yaml.j2").render(
-        title=f"{candidate.fit.model.name} on {gpus(candidate.fit)}: {_replicas(candidate.replicas)}.",
         version=metadata.version("valuegen"),
         vllm_version=candidate.fit.vllm_version,
         key=key,
@@ -171,7 +170,7 @@ def _reasons(candidate: Candidate, concurrency: int) -> dict[str, str]:
     checkpoint = checkpoint_bytes(result.model.config)
     workers = "1 GPU" if result.gpus == 1 else f"{result.gpus} GPUs"
     return {
-        "product": f"{gib(gpu.memory_bytes)} each as CUDA counts it, {gpu.usd_per_hour:.2f} USD per hour.",
+        "product": f"{gib(gpu.memory_bytes)} each as CUDA counts it, {candidate.offer.price:.2f} USD per hour.",
         "tensor": f"GPUs that share every layer: {gib(weights)} of weights on each.",
         "replicas": f"{requests(concurrency)} of {settings.max_model_len} tokens at once, "
         f"{candidate.requests_per_replica} in each replica.",
@@ -235,10 +234,6 @@ def _environment() -> jinja2.Environment:
     environment.filters["yaml"] = _scalar
     environment.filters["quantity"] = _quantity
     return environment
-
-
-def _replicas(count: int) -> str:
-    return f"{count} replica{'' if count == 1 else 's'}"
 
 
 def _scalar(value: Any) -> str:

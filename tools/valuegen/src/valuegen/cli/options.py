@@ -11,6 +11,7 @@ import click
 
 from valuegen.catalog.gpus import Gpu
 from valuegen.engine import EngineSettings
+from valuegen.fit import AUTO_LENGTH
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,6 +43,14 @@ class HumanInt(click.ParamType[int]):
         if count < 1:
             self.fail(f"{value!r} is not at least 1", param, ctx)
         return count
+
+
+class Length(HumanInt):
+    """A length in tokens, or what vLLM calls auto."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The number; -1 for auto."""
+        return AUTO_LENGTH if str(value) in {"auto", "-1"} else super().convert(value, param, ctx)
 
 
 class Fraction(click.ParamType[float]):
@@ -101,7 +110,7 @@ ENGINE_OPTIONS: dict[str, tuple[click.ParamType[Any] | None, str]] = {
     "data-parallel-size": (HumanInt(), "Copies of the model in one engine."),
     "decode-context-parallel-size": (HumanInt(), "GPUs that share the KV cache of one request."),
     "enable-expert-parallel": (None, "Split experts, not each expert's matrices."),
-    "max-model-len": (HumanInt(), "Longest request in tokens; 8k is 8000, 8K is 8192."),
+    "max-model-len": (Length(), "Longest request in tokens; 8k is 8000, 8K is 8192; auto."),
     "max-num-seqs": (HumanInt(), "Requests in one batch."),
     "max-num-batched-tokens": (HumanInt(), "Tokens in one batch."),
     "gpu-memory-utilization": (Fraction(), "Share of the GPU's memory that vLLM may use."),
