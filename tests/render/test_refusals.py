@@ -81,8 +81,8 @@ BODIES: list[tuple[dict[str, Any], str]] = [
         "cache.size: a claim needs a size; set the size of the weights and a fifth more, for example 40Gi",
     ),
     (
-        {"cache": {"mountPath": "/tmp"}},
-        "cache.mountPath: /tmp is taken; set a folder of its own, for example /cache",
+        {"cache": {"mountPath": "/models"}},
+        "cache.mountPath: /models is taken; set a folder of its own, for example /cache",
     ),
     (
         {"cache": {"type": "claim", "size": "40Gi"}, "replicas": 2},
@@ -141,7 +141,7 @@ NAMED = [(f"m{number}", *case) for number, case in enumerate(BODIES)]
 
 
 @pytest.fixture(scope="module", params=[3, 4], ids=["helm3", "helm4"])
-def said(request: pytest.FixtureRequest, chart: Chart) -> Iterator[list[str]]:
+def said(request: pytest.FixtureRequest, chart: Chart) -> list[str]:
     """What one render says about all of BODIES, each in a model of its own."""
     values = {"models": {name: {**SOURCE, **body} for name, body, _ in NAMED}}
     return [line.strip() for line in refusal(chart, values, request.param).splitlines()]

@@ -21,10 +21,11 @@ def stand_ins(rendered: Rendered, external: Iterable[str]) -> list[dict[str, Any
             name = f"{reference.kind}/{reference.name}"
             if name in keys and reference.key:
                 keys[name][reference.key] = "stand-in"
-    return [_object(*name.split("/"), data) for name, data in sorted(keys.items())]
+    return [_object(name, data) for name, data in sorted(keys.items())]
 
 
-def _object(kind: str, name: str, data: dict[str, str]) -> dict[str, Any]:
+def _object(external: str, data: dict[str, str]) -> dict[str, Any]:
+    kind, _, name = external.partition("/")
     common: dict[str, Any] = {"apiVersion": "v1", "kind": kind, "metadata": {"name": name}}
     if kind == "Secret":
         return {**common, "stringData": data}

@@ -25,10 +25,11 @@ class Release:
     kubectl: Kubectl
     timeout_seconds: int = 60
 
-    def install(self, *values: Values) -> None:
+    def install(self, *values: Values, wait: bool = True) -> None:
         """`helm install --wait`. HelmError with what is not ready when the time is over."""
         options, stdin = value_options(values)
-        self._run("install", self.name, str(self.chart), "--wait", *self._timeout, *options, stdin=stdin)
+        waiting = ("--wait", *self._timeout) if wait else ()
+        self._run("install", self.name, str(self.chart), *waiting, *options, stdin=stdin)
 
     def upgrade(self, *values: Values) -> None:
         """`helm upgrade --wait` with these values and no others."""
