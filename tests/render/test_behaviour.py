@@ -221,7 +221,7 @@ def test_gpus_and_shared_memory_follow_parallelism(
     resources = engine(rendered)["resources"]
     assert resources == {"requests": {"nvidia.com/gpu": gpus}, "limits": {"nvidia.com/gpu": gpus}}
     mounts = {mount["mountPath"] for mount in engine(rendered)["volumeMounts"]}
-    assert ("/dev/shm" in mounts) == shared_memory  # noqa: S108 - the path is the claim
+    assert ("/dev/shm" in mounts) == shared_memory
 
 
 def test_another_accelerator_is_asked_for_and_tolerated(render_model: RenderModel) -> None:
