@@ -1,4 +1,4 @@
-"""The local cluster: starts for real, and whatever happens leaves no process and no file."""
+"""The local cluster on real parts: what it offers, how it refuses, and that it leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -9,139 +9,258 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from charttest.cluster import LocalCluster, process
+from charttest.cluster import LocalCluster, ports, state
+from charttest.cluster.process import MARK
 from charttest.errors import ClusterError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
-pytestmark = pytest.mark.cluster
-
-UP_AND_WAIT = """
-import sys, time
-from charttest.cluster import LocalCluster
-with LocalCluster({name!r}) as cluster:
-    print("up", flush=True)
-    time.sleep(60)
+CLI = "from charttest.cli import main; raise SystemExit(main())"
+WITH = (
+    "from charttest.cluster import LocalCluster\nwith LocalCluster('held'): print('up', flush=True); input()"
+)
+POOLS = """
+- {name: gpu, product: NVIDIA-L4, gpus: 2, gpuMemoryMiB: 23034, taint: "nvidia.com/gpu=present:NoSchedule"}
+- {name: cpu}
 """
 
 
-@pytest.fixture(autouse=True)
-def state_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A place of its own, with a space in its path, for the clusters of each test."""
-    home = tmp_path / "state home"
-    monkeypatch.setenv("XDG_STATE_HOME", str(home))
-    return home / "vllm-stack" / "clusters"
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A state folder of this module's own, in a path with a space."""
+    folder = tmp_path_factory.mktemp("state of") / "a home"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(folder))
+        yield folder
+        charttest("cluster", "down", "--all")
+    assert not left_behind(folder)
 
 
 def charttest(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", "import sys; from charttest.cli import main; sys.exit(main())", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
+        [sys.executable, "-c", CLI, *arguments], capture_output=True, text=True, check=False, timeout=120
     )
 
 
-def pids(state: Path, name: str) -> list[tuple[int, int]]:
-    document = json.loads((state / name / "cluster.json").read_text())
-    return [(entry["pid"], entry["started"]) for entry in document["processes"]]
-
-
-def alive(processes: list[tuple[int, int]]) -> list[int]:
-    return [pid for pid, started in processes if process.start_time(pid) == started]
-
-
-def wait_until_gone(processes: list[tuple[int, int]]) -> None:
-    deadline = time.monotonic() + 10
-    while alive(processes) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert alive(processes) == []
-
-
-def test_two_clusters_run_side_by_side_until_down_and_leave_nothing(state_home: Path) -> None:
-    first = charttest("cluster", "up", "--name", "one")
-    assert first.returncode == 0, first.stderr
-    assert "export KUBECONFIG=" in first.stdout
-    again = charttest("cluster", "up", "--name", "one")
-    assert again.returncode == 2
-    assert "--name one: this cluster is already up; use it, or stop it first" in again.stderr
-
-    with LocalCluster("two") as second:
-        assert "h100-0" in second.kubectl("get", "nodes", "--output=name")
-        listed = json.loads(charttest("cluster", "status", "--json").stdout)
-        assert [c["name"] for c in listed] == ["one", "two"]
-        assert all(part["alive"] for c in listed for part in c["parts"])
-        assert listed[0]["server"] != listed[1]["server"]
-
-    processes = pids(state_home, "one")
-    assert len(alive(processes)) == 5
-    assert charttest("cluster", "down", "--all").stdout == "one: stopped\n"
-    assert alive(processes) == []
-    assert list(state_home.iterdir()) == []
-    assert charttest("cluster", "down", "--name", "one").stdout == "one: nothing to stop\n"
-
-
-@pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)]
-)
-def test_a_signal_to_its_owner_ends_the_cluster(state_home: Path, number: signal.Signals, code: int) -> None:
-    owner = subprocess.Popen(
-        [sys.executable, "-c", UP_AND_WAIT.format(name="owned")],
+def begin(*arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", *arguments],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        text=True,
     )
-    with owner:
-        assert owner.stdout is not None
-        assert owner.stdout.readline() == b"up\n"
-        processes = pids(state_home, "owned")
-        owner.send_signal(number)
-        owner.communicate()
-    # Python itself ends by SIGINT after it has unwound.
-    assert owner.returncode in {code, -number}
-    wait_until_gone(processes)
-    # Nobody can delete files after SIGKILL; the next command does.
-    assert charttest("cluster", "status").stdout.startswith("no cluster is up")
-    assert list(state_home.iterdir()) == []
 
 
-def test_a_part_that_dies_is_reported_with_the_end_of_its_log(state_home: Path) -> None:
-    cluster = LocalCluster("broken")
-    cluster.__enter__()
-    victim = next(part for part in cluster.status() if part.name == "etcd")
-    os.kill(victim.pid, signal.SIGKILL)
-    told = charttest("cluster", "status", "--name", "broken")
-    assert told.returncode == 2
-    assert "etcd has died; the end of its log" in told.stderr
-    processes = pids(state_home, "broken")
-    with pytest.raises(ClusterError, match="etcd has died; the end of its log"):
-        cluster.__exit__(None, None, None)
-    assert alive(processes) == []
-    assert list(state_home.iterdir()) == []
+def left_behind(home: Path, name: str = "") -> list[str]:
+    """Name every process and folder of the clusters below `home`."""
+    clusters = home / "vllm-stack" / "clusters"
+    mark = f"{MARK}={clusters}/{name}".encode()
+    found = [str(path) for path in clusters.glob(f"{name}*/")]
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdecimal() and b"\0" + mark in b"\0" + (entry / "environ").read_bytes():
+                found.append(f"process {entry.name}")
+        except OSError:
+            continue
+    return found
 
 
-def test_a_busy_port_is_refused_before_anything_starts(state_home: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-        refused = charttest("cluster", "up", "--name", "busy", "--port", str(port))
+def eventually(what: str, condition: Callable[[], object], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def pair(home: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[LocalCluster, LocalCluster]:
+    """Two clusters, started at the same time from the command line."""
+    pools = tmp_path_factory.mktemp("pools") / "nodes.yaml"
+    pools.write_text(POOLS)
+    arguments = ("cluster", "up", "--nodes", str(pools), "--name")
+    starting = [begin(CLI, *arguments, name) for name in ("one", "two")]
+    for process in starting:
+        out, err = process.communicate(timeout=120)
+        assert process.returncode == 0, err
+        assert "export KUBECONFIG=" in out
+    assert home.exists()
+    return LocalCluster.find("one"), LocalCluster.find("two")
+
+
+@pytest.fixture(scope="module")
+def cluster(pair: tuple[LocalCluster, LocalCluster]) -> LocalCluster:
+    return pair[0]
+
+
+def pod(name: str, **spec: object) -> str:
+    container = {"name": "main", "image": "none", "resources": spec.pop("resources", {})}
+    body = {"containers": [container], "terminationGracePeriodSeconds": 0, **spec}
+    return json.dumps({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": body})
+
+
+def test_a_reserved_port_is_refused_to_others_and_free_for_the_servers() -> None:
+    with ports.reserved(None) as chosen:
+        with socket.socket() as other, pytest.raises(OSError, match="in use"):
+            other.bind(("127.0.0.1", chosen.server))
+        with socket.socket() as server:
+            server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            server.bind(("127.0.0.1", chosen.server))
+
+
+def test_a_busy_port_is_refused_by_name_before_anything_starts(home: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as busy:
+        port = str(busy.getsockname()[1])
+        refused = charttest("cluster", "up", "--name", "busy", "--port", port)
     assert refused.returncode == 2
-    assert f"--port {port}: another process listens there; choose another port" in refused.stderr
-    assert not (state_home / "busy").exists()
-
-
-def test_a_cluster_that_does_not_run_is_named_with_those_that_do() -> None:
-    missing = charttest("cluster", "status", "--name", "none")
-    assert missing.returncode == 2
-    assert missing.stderr == (
-        "charttest: --name none: no such cluster (none runs); start it: charttest cluster up --name none\n"
-    )
+    assert f"--port {port}: another process listens there" in refused.stderr
+    assert not left_behind(home, "busy")
 
 
 @pytest.mark.parametrize("name", ["", "Up", "a/b", "-a", "a" * 41])
 def test_a_name_that_is_no_file_name_is_refused(name: str) -> None:
-    with pytest.raises(ClusterError, match="not a name for a cluster"):
+    with pytest.raises(ClusterError, match=f"--name {name}: not a name for a cluster"):
         LocalCluster(name)
+
+
+@pytest.mark.usefixtures("home")
+def test_a_cluster_that_does_not_run_is_named_with_the_next_step() -> None:
+    missing = charttest("cluster", "status", "--name", "none")
+    assert missing.returncode == 2
+    assert "--name none: no such cluster" in missing.stderr
+    assert "start it: charttest cluster up --name none" in missing.stderr
+    assert charttest("cluster", "down", "--name", "none").stdout == "none: nothing to stop\n"
+
+
+def test_a_folder_without_a_record_is_swept(home: Path) -> None:
+    rest = home / "vllm-stack" / "clusters" / "rest"
+    with state.locked():
+        (rest / "pki").mkdir(parents=True)
+        state.sweep()
+    assert not rest.exists()
+
+
+@pytest.mark.cluster
+def test_two_clusters_run_side_by_side(pair: tuple[LocalCluster, LocalCluster]) -> None:
+    one, two = pair
+    assert one.server != two.server
+    one.kubectl("create", "namespace", "only-in-one")
+    assert "only-in-one" not in two.kubectl("get", "namespaces")
+    listed = json.loads(charttest("cluster", "status", "--json").stdout)
+    assert [entry["name"] for entry in listed] == ["one", "two"]
+    assert all(part["alive"] for entry in listed for part in entry["parts"])
+
+
+@pytest.mark.cluster
+def test_a_second_up_of_the_same_name_says_that_it_is_up(cluster: LocalCluster) -> None:
+    again = charttest("cluster", "up", "--name", cluster.name)
+    assert again.returncode == 2
+    assert "already up" in again.stderr
+    cluster.check()
+
+
+@pytest.mark.cluster
+def test_gpu_pods_run_where_gpus_are_and_wait_where_they_are_not(cluster: LocalCluster) -> None:
+    tolerations = [{"key": "nvidia.com/gpu", "operator": "Exists"}]
+    for name, count in (("fits", 2), ("too-big", 3)):
+        resources = {"limits": {"nvidia.com/gpu": count}}
+        cluster.kubectl("apply", "-f-", stdin=pod(name, tolerations=tolerations, resources=resources))
+    cluster.kubectl("wait", "--for=condition=Ready", "pod/fits", "--timeout=20s")
+    assert cluster.kubectl("get", "pod", "fits", "-ojsonpath={.spec.nodeName}") == "gpu-0"
+    message = '-ojsonpath={.status.conditions[?(@.type=="PodScheduled")].message}'
+    eventually(
+        "the scheduler's reason",
+        lambda: "Insufficient nvidia.com/gpu" in cluster.kubectl("get", "pod", "too-big", message),
+    )
+
+
+@pytest.mark.cluster
+def test_bare_pods_that_do_not_restart_succeed(cluster: LocalCluster) -> None:
+    cluster.kubectl("apply", "-f-", stdin=pod("once", restartPolicy="Never"))
+    cluster.kubectl("wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/once", "--timeout=20s")
+
+
+@pytest.mark.cluster
+def test_claims_bind_by_the_default_storage_class(cluster: LocalCluster) -> None:
+    spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "cache"}, "spec": spec}
+    cluster.kubectl("apply", "-f-", stdin=json.dumps(claim))
+    cluster.kubectl("wait", "--for=jsonpath={.status.phase}=Bound", "pvc/cache", "--timeout=20s")
+
+
+@pytest.mark.cluster
+def test_a_restricted_namespace_refuses_a_pod_that_is_not(cluster: LocalCluster) -> None:
+    cluster.kubectl("create", "namespace", "strict")
+    cluster.kubectl("label", "namespace", "strict", "pod-security.kubernetes.io/enforce=restricted")
+    with pytest.raises(ClusterError, match='violates PodSecurity "restricted'):
+        cluster.kubectl("apply", "--namespace=strict", "-f-", stdin=pod("lax"))
+
+
+@pytest.mark.cluster
+def test_the_charts_custom_resources_are_served(cluster: LocalCluster) -> None:
+    assert "HTTPRoute" in cluster.kubectl("api-resources", "--api-group=gateway.networking.k8s.io")
+
+
+@pytest.mark.cluster
+def test_a_part_that_died_is_reported_with_its_log_and_the_rest_is_stopped(
+    pair: tuple[LocalCluster, LocalCluster], home: Path
+) -> None:
+    two = pair[1]
+    scheduler = next(part for part in two.status() if part.name == "kube-scheduler")
+    os.kill(scheduler.pid, signal.SIGKILL)
+    eventually("its end", lambda: not next(p for p in two.status() if p.pid == scheduler.pid).alive)
+    told = charttest("cluster", "status", "--name", "two")
+    assert told.returncode == 2
+    assert "kube-scheduler has died" in told.stderr
+    assert scheduler.log.read_text().splitlines()[-1] in told.stderr
+    assert charttest("cluster", "down", "--name", "two").stdout == "two: stopped\n"
+    assert not left_behind(home, "two")
+    pair[0].check()
+
+
+@pytest.mark.cluster
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGINT, -signal.SIGINT), (signal.SIGTERM, 143), (signal.SIGHUP, 129)],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_a_signal_half_way_leaves_no_process_and_no_file(
+    home: Path, number: signal.Signals, code: int
+) -> None:
+    process = begin(WITH)
+    eventually("the first part", lambda: any("process" in item for item in left_behind(home, "held")))
+    process.send_signal(number)
+    process.communicate(timeout=30)
+    assert process.returncode == code
+    assert not left_behind(home, "held")
+
+
+@pytest.mark.cluster
+def test_a_killed_process_takes_its_cluster_along_and_the_next_command_removes_the_folder(home: Path) -> None:
+    process = begin(WITH)
+    assert process.stdout is not None
+    first = process.stdout.readline()
+    process.kill()
+    _, said = process.communicate(timeout=30)
+    assert first == "up\n", said
+    eventually("its parts to end", lambda: not any("process" in item for item in left_behind(home, "held")))
+    assert left_behind(home, "held"), "the folder that is to be swept"
+    charttest("cluster", "down", "--name", "another")
+    assert not left_behind(home, "held")
+
+
+@pytest.mark.cluster
+def test_what_a_killed_up_started_is_ended_by_the_next_command(home: Path) -> None:
+    process = begin(CLI, "cluster", "up", "--name", "half")
+    eventually("the first part", lambda: any("process" in item for item in left_behind(home, "half")))
+    process.kill()
+    process.communicate(timeout=30)
+    assert any("process" in item for item in left_behind(home, "half")), "a detached part outlives it"
+    charttest("cluster", "down", "--name", "another")
+    assert not left_behind(home, "half")

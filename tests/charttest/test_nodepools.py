@@ -57,6 +57,7 @@ def test_a_gpu_node_has_the_labels_capacity_and_taint_of_gpu_feature_discovery(t
     assert labels["nvidia.com/gpu.product"] == "NVIDIA-L40S"
     assert labels["nvidia.com/gpu.memory"] == "46068"
     assert (labels["nvidia.com/gpu.compute.major"], labels["nvidia.com/gpu.compute.minor"]) == ("8", "9")
+    assert labels["nvidia.com/gpu.family"] == "ada-lovelace"
     assert first["status"]["allocatable"]["nvidia.com/gpu"] == "4"
     assert first["spec"]["taints"] == [{"key": "nvidia.com/gpu", "value": "present", "effect": "NoSchedule"}]
 

@@ -241,6 +241,53 @@ def test_reasons_follow_their_numbers_and_a_persons_comments_stay(file: Path) ->
     assert not merge_into(file, fresh)
 
 
+REPLICAS = "    replicas: 3 # three\n"
+LAYOUTS = {
+    "four spaces": "models:\n    qwen3-8b:\n        source:\n            uri: hf://a/b   # old\n",
+    "in braces": "models:\n  qwen3-8b: {source: {uri: hf://a/b}, args: {}, replicas: 3} # three\n",
+    "sequences below their key": f"models:\n  qwen3-8b:\n    servedNames:\n    - x\n    - y\n{REPLICAS}",
+    "empty values": f"models:\n  qwen3-8b:\n    args:\n    resources: ~\n    cache: null\n{REPLICAS}",
+    "an empty value at the end": f"models:\n  qwen3-8b:\n{REPLICAS}    args:\n",
+    "a mapping at the end": f"models:\n  qwen3-8b:\n{REPLICAS}    args:\n      max-model-len: 5 # five\n",
+    "quotes": f"models:\n  'qwen3-8b':\n    \"source\": {{'uri': 'hf://a/b'}}\n{REPLICAS}    cost: '7'",
+    "an anchor": f"models:\n  qwen3-8b: &q\n{REPLICAS}  other:\n    <<: *q\n    source: {{uri: hf://a/b}}\n",
+    "other line ends": "models:\r\n  qwen3-8b:\r\n    replicas: 3 # three\r\n",
+    "text after": f"models:\n  qwen3-8b:\n{REPLICAS}\n  # next\n  other:\n    replicas: 1\n# end\n",
+    "a block of text": "models:\n  qwen3-8b:\n    chatTemplate: |\n      a: b\n      # c\n\ntests: {}\n",
+}
+
+
+@pytest.mark.parametrize("text", LAYOUTS.values(), ids=LAYOUTS.keys())
+def test_a_model_is_updated_in_whatever_layout_it_is_written(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "values.yaml"
+    path.write_bytes(text.encode())
+    document = values("Qwen3-8B", "L40S")
+    assert merge_into(path, document)
+    after = path.read_bytes().decode()
+    before, loaded = yaml.safe_load(text), yaml.safe_load(after)
+    # What valuegen writes is there, and every other value is as it was.
+    assert loaded["models"]["qwen3-8b"] == {
+        **before["models"]["qwen3-8b"],
+        **document.data["models"]["qwen3-8b"],
+    }
+    assert {key: value for key, value in loaded.items() if key != "models"} == {
+        key: value for key, value in before.items() if key != "models"
+    }
+    for comment in re.findall(r"#[^\r\n]*", text):
+        assert comment in after
+    assert after.count("\r") == (after.count("\n") if "\r" in text else 0)
+    assert not merge_into(path, document)
+
+
+def test_an_alias_is_not_written_through(tmp_path: Path) -> None:
+    path = tmp_path / "values.yaml"
+    path.write_text("x-r: &r\n  requests: {cpu: 1}\nmodels:\n  qwen3-8b:\n    resources: *r\n")
+    before = path.read_text()
+    with pytest.raises(UsageError, match=r"models\.qwen3-8b\.resources: is an alias"):
+        merge_into(path, values("Qwen3-8B", "L40S"))
+    assert path.read_text() == before
+
+
 @pytest.mark.parametrize(
     "text",
     [

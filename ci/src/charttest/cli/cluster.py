@@ -44,7 +44,8 @@ def status(name: str | None, only_kubeconfig: bool, as_json: bool) -> None:
     if only_kubeconfig:
         click.echo(str(LocalCluster.find(name or "local").kubeconfig))
         return
-    state.sweep()
+    with state.locked():
+        state.sweep()
     clusters = [LocalCluster.find(n) for n in ([name] if name else running_clusters())]
     if as_json:
         click.echo(json.dumps([_document(c) for c in clusters], indent=2))
@@ -64,7 +65,8 @@ def status(name: str | None, only_kubeconfig: bool, as_json: bool) -> None:
 @click.option("--all", "everything", is_flag=True, help="Every cluster of this user.")
 def down(name: str, everything: bool) -> None:
     """Stop a cluster: no process and no file is left. Nothing to stop is no error."""
-    state.sweep()
+    with state.locked():
+        state.sweep()
     for found in running_clusters() if everything else [name]:
         try:
             stopping = LocalCluster.find(found)

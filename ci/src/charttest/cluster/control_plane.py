@@ -34,8 +34,6 @@ class Ports:
     etcd: int
     etcd_peer: int
     server: int
-    controller_manager: int
-    scheduler: int
 
 
 def etcd(binary: Path, data: Path, ports: Ports) -> list[str]:
@@ -50,6 +48,7 @@ def etcd(binary: Path, data: Path, ports: Ports) -> list[str]:
         f"--listen-peer-urls={peer}",
         f"--initial-advertise-peer-urls={peer}",
         f"--initial-cluster=charttest={peer}",
+        "--socket-reuse-port",  # its ports are reserved, see ports.py
         "--unsafe-no-fsync",
         "--log-level=warn",
     ]
@@ -63,6 +62,7 @@ def apiserver(binary: Path, pki: Pki, ports: Ports) -> list[str]:
         "--bind-address=127.0.0.1",
         "--advertise-address=127.0.0.1",
         f"--secure-port={ports.server}",
+        "--permit-port-sharing",  # reserved as well
         "--endpoint-reconciler-type=none",
         f"--service-cluster-ip-range={SERVICE_RANGE}",
         "--authorization-mode=Node,RBAC",
@@ -83,15 +83,12 @@ def apiserver(binary: Path, pki: Pki, ports: Ports) -> list[str]:
     ]
 
 
-def controller_manager(binary: Path, kubeconfig: Path, pki: Pki, ports: Ports) -> list[str]:
+def controller_manager(binary: Path, kubeconfig: Path, pki: Pki) -> list[str]:
     """The controllers; autoscalers look every 2 s instead of every 15."""
     return [
         str(binary),
         f"--kubeconfig={kubeconfig}",
-        f"--authentication-kubeconfig={kubeconfig}",
-        f"--authorization-kubeconfig={kubeconfig}",
-        "--bind-address=127.0.0.1",
-        f"--secure-port={ports.controller_manager}",
+        "--secure-port=0",  # nobody asks it anything
         "--leader-elect=false",
         f"--service-account-private-key-file={pki.service_account_key}",
         f"--root-ca-file={pki.authority.certificate}",
@@ -104,15 +101,12 @@ def controller_manager(binary: Path, kubeconfig: Path, pki: Pki, ports: Ports) -
     ]
 
 
-def scheduler(binary: Path, kubeconfig: Path, ports: Ports) -> list[str]:
+def scheduler(binary: Path, kubeconfig: Path) -> list[str]:
     """The scheduler, as it is in every cluster."""
     return [
         str(binary),
         f"--kubeconfig={kubeconfig}",
-        f"--authentication-kubeconfig={kubeconfig}",
-        f"--authorization-kubeconfig={kubeconfig}",
-        "--bind-address=127.0.0.1",
-        f"--secure-port={ports.scheduler}",
+        "--secure-port=0",
         "--leader-elect=false",
     ]
 

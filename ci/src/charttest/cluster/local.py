@@ -2,37 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import re
-import shutil
-import signal
-import ssl
-import threading
 import time
-import urllib.error
-import urllib.request
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from charttest import parts
-from charttest.cluster import control_plane, kubeconfig, pki, process, simulation, state
+from charttest.cluster import control_plane, kubeconfig, pki, ports, process, simulation, state
+from charttest.cluster.api import Api
 from charttest.cluster.nodepools import read_node_pools
-from charttest.cluster.ports import free_ports, is_free
 from charttest.errors import ClusterError
-from charttest.kubectl import Kubectl
+from charttest.kubectl import Kubectl, KubectlError
+from charttest.signals import terminate_like_interrupt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
-    from types import FrameType, TracebackType
+    from types import TracebackType
 
+    from charttest.cluster.control_plane import Ports
 
 BINARIES = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok", "kubectl")
 NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?")
 START_SECONDS = 60  # a part that needs longer is broken; a warm start takes under 10 s
-ATTEMPTS = 3  # a port can be taken between choosing and binding it
 
 
 @dataclass(frozen=True)
@@ -52,7 +48,8 @@ class LocalCluster:
             cluster.kubectl("get", "nodes")
 
     As a context manager the cluster ends with the block, with this process (also when it is killed)
-    and on SIGTERM. `start()` with `detached=True` leaves it running; `LocalCluster.find` finds it again.
+    and on SIGTERM; enter it in the main thread, since the kernel watches the thread that starts a part.
+    `start()` with `detached=True` leaves it running; `LocalCluster.find` finds it again.
     """
 
     def __init__(
@@ -73,7 +70,7 @@ class LocalCluster:
         self._port = port
         self._detached = detached
         self._state: state.State | None = None
-        self._previous_sigterm: Callable[[int, FrameType | None], object] | int | None = None
+        self._signals = contextlib.ExitStack()
 
     # Using it
 
@@ -121,49 +118,41 @@ class LocalCluster:
 
     def start(self) -> None:
         """Bring the cluster up: on return the nodes, the CRDs and the default ServiceAccount are there."""
-        state.sweep()
         pools = read_node_pools(self._pools_file)
-        if state.load(self.directory) is not None:
-            raise ClusterError(
-                f"--name {self.name}: this cluster is already up",
-                f"use it, or stop it first: charttest cluster down --name {self.name}",
-            )
-        if self._port is not None and not is_free(self._port):
-            raise ClusterError(
-                f"--port {self._port}: another process listens there",
-                "choose another port, or leave the option out to get a free one",
-            )
-        binaries = parts.find_all(BINARIES)
-        objects = simulation.initial_objects(pools)
-        for attempt in range(1, ATTEMPTS + 1):
+        with state.locked():
+            self._refuse_second()
+        with ports.reserved(self._port) as chosen:
+            binaries = parts.find_all(BINARIES)
+            objects = simulation.initial_objects(pools)
+            self._claim(chosen)
             try:
-                self._bring_up(binaries, objects)
-            except _PortTakenError:
-                self.stop()
-                if attempt == ATTEMPTS:
-                    raise
+                self._bring_up(binaries, objects, chosen)
             except BaseException:
                 self.stop()
                 raise
-            else:
-                return
+        if self._detached:
+            current = self._require_state()
+            current.owner = None
+            current.save()
 
     def stop(self) -> None:
         """End every process and delete every file. Safe to call twice, and on a cluster half started."""
-        current, self._state = self._state, None
-        left = current.remove() if current is not None else []
+        if self._state is None:
+            return
+        with state.locked():
+            left = self._state.remove()
+        self._state = None
         if left:
-            names = ", ".join(f"{p.name} (pid {p.pid})" for p in left)
-            raise ClusterError(f"cluster {self.name}: {names} did not end", "end it by hand")
+            pids = ", ".join(str(pid) for pid in left)
+            raise ClusterError(f"cluster {self.name}: the processes {pids} did not end", f"kill -9 {pids}")
 
     def __enter__(self) -> LocalCluster:
-        """Start; from here on SIGTERM stops the cluster before it ends this process."""
-        if threading.current_thread() is threading.main_thread():
-            self._previous_sigterm = signal.signal(signal.SIGTERM, exit_on_sigterm)
+        """Start; from here on SIGTERM and SIGHUP stop the cluster as Ctrl-C does."""
+        self._signals.enter_context(terminate_like_interrupt())
         try:
             self.start()
         except BaseException:
-            self._restore_sigterm()
+            self._signals.close()
             raise
         return self
 
@@ -175,46 +164,55 @@ class LocalCluster:
             if error is None:
                 self.check()
         finally:
-            self.stop()
-            self._restore_sigterm()
-
-    def _restore_sigterm(self) -> None:
-        if self._previous_sigterm is not None:
-            signal.signal(signal.SIGTERM, self._previous_sigterm)
-            self._previous_sigterm = None
+            try:
+                self.stop()
+            finally:
+                self._signals.close()
 
     # How it comes up
 
-    def _bring_up(self, binaries: dict[str, Path], objects: str) -> None:
-        shutil.rmtree(self.directory, ignore_errors=True)
-        self.directory.mkdir(parents=True, mode=0o700)
-        ports = free_ports(self._port)
-        owner = None if self._detached else (os.getpid(), process.start_time(os.getpid()) or 0)
-        self._state = state.State(self.directory, owner, f"https://127.0.0.1:{ports.server}", [])
-        self._state.save()
+    def _refuse_second(self) -> None:
+        state.sweep()
+        if state.load(self.directory) is not None:
+            raise ClusterError(
+                f"--name {self.name}: this cluster is already up",
+                f"use it, or stop it first: charttest cluster down --name {self.name}",
+            )
 
-        self._run("etcd", control_plane.etcd(binaries["etcd"], self.directory / "etcd", ports))
+    def _claim(self, chosen: Ports) -> None:
+        """Take the name. Until the cluster is up this process owns it, so that a kill leaves no orphan."""
+        with state.locked():
+            self._refuse_second()
+            self.directory.mkdir(mode=0o700)
+            owner = (os.getpid(), process.start_time(os.getpid()) or 0)
+            self._state = state.State(self.directory, owner, f"https://127.0.0.1:{chosen.server}", [])
+            self._state.save()
+
+    def _bring_up(self, binaries: dict[str, Path], objects: str, chosen: Ports) -> None:
+        self._run("etcd", control_plane.etcd(binaries["etcd"], self.directory / "etcd", chosen))
         certificates = pki.create(self.directory / "pki")
         kubeconfig.write(self.kubeconfig, self.name, self.server, certificates)
-        self._run("kube-apiserver", control_plane.apiserver(binaries["kube-apiserver"], certificates, ports))
+        self._run("kube-apiserver", control_plane.apiserver(binaries["kube-apiserver"], certificates, chosen))
         stages = self.directory / "stages.yaml"
         stages.write_text(simulation.stages(), encoding="utf-8")
-        self._wait_until_ready(certificates)
+        api = Api(self.server, certificates)
+        self._wait("the API server", api.ready)
 
+        manager = binaries["kube-controller-manager"]
         self._run(
             "kube-controller-manager",
-            control_plane.controller_manager(
-                binaries["kube-controller-manager"], self.kubeconfig, certificates, ports
-            ),
+            control_plane.controller_manager(manager, self.kubeconfig, certificates),
         )
-        self._run(
-            "kube-scheduler", control_plane.scheduler(binaries["kube-scheduler"], self.kubeconfig, ports)
-        )
+        self._run("kube-scheduler", control_plane.scheduler(binaries["kube-scheduler"], self.kubeconfig))
         self._run("kwok", control_plane.kwok(binaries["kwok"], self.kubeconfig, stages))
-        self.kubectl("apply", "--server-side", "--filename=-", stdin=objects)
-        self._wait("every node to be ready", lambda: self._have("Ready", "nodes"))
-        self._wait("the default ServiceAccount", self._has_default_account)
-        self._wait("the CRDs", lambda: self._have("Established", "customresourcedefinitions"))
+        try:
+            self.kubectl("apply", "--server-side", "--filename=-", stdin=objects)
+        except KubectlError:
+            self.check()  # a part that died tells more than the refused connection
+            raise
+        self._wait("every CustomResourceDefinition to be served", api.crds_served)
+        self._wait("every node to be ready", api.nodes_usable)
+        self._wait("the default ServiceAccount", api.default_account_exists)
 
     def _run(self, name: str, command: Sequence[str]) -> None:
         current = self._require_state()
@@ -222,35 +220,9 @@ class LocalCluster:
         current.processes.append(process.start(name, command, log, tied=not self._detached))
         current.save()
 
-    def _wait_until_ready(self, certificates: pki.Pki) -> None:
-        context = ssl.create_default_context(cafile=str(certificates.authority.certificate))
-        context.load_cert_chain(str(certificates.admin.certificate), str(certificates.admin.key))
-
-        def ready() -> bool:
-            try:
-                with urllib.request.urlopen(f"{self.server}/readyz", context=context, timeout=2) as answer:  # noqa: S310
-                    return bool(answer.status == 200)
-            except (urllib.error.URLError, OSError):
-                return False
-
-        self._wait("the API server", ready)
-
-    def _have(self, condition: str, kind: str) -> bool:
-        """Whether there are objects of this kind and all of them have the condition."""
-        jsonpath = f'{{range .items[*]}}[{{.status.conditions[?(@.type=="{condition}")].status}}] {{end}}'
-        return set(self.kubectl("get", kind, f"--output=jsonpath={jsonpath}").split()) == {"[True]"}
-
-    def _has_default_account(self) -> bool:
-        return self.kubectl("get", "serviceaccount", "default", "--ignore-not-found") != ""
-
     def _wait(self, what: str, condition: Callable[[], bool]) -> None:
         deadline = time.monotonic() + START_SECONDS
         while not condition():
-            for part in self._require_state().processes:
-                if not part.alive and "address already in use" in part.log_tail():
-                    raise _PortTakenError(
-                        f"cluster {self.name}: {part.name} found its port taken", "try again"
-                    )
             self.check()
             if time.monotonic() > deadline:
                 raise ClusterError(
@@ -263,12 +235,3 @@ class LocalCluster:
         if self._state is None:
             raise ClusterError(f"cluster {self.name}: not running", "start it first")
         return self._state
-
-
-class _PortTakenError(ClusterError):
-    """A port was free when it was chosen and taken when it was bound."""
-
-
-def exit_on_sigterm(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001
-    """A signal handler: end by an exception, so that what was started is stopped on the way out."""
-    raise SystemExit(128 + signum)

@@ -99,7 +99,15 @@ class NodePool:
         match = COMPUTE.fullmatch(self.computeCapability)
         if match:
             labels["nvidia.com/gpu.compute.major"], labels["nvidia.com/gpu.compute.minor"] = match.groups()
+            labels["nvidia.com/gpu.family"] = _family(int(match[1]), int(match[2]))
         return labels
+
+
+def _family(major: int, minor: int) -> str:
+    """The value of nvidia.com/gpu.family, as GPU feature discovery derives it from the compute capability."""
+    families = {7: "turing" if minor >= 5 else "volta", 8: "ada-lovelace" if minor >= 9 else "ampere"}
+    families |= {9: "hopper", 10: "blackwell", 12: "blackwell"}
+    return families.get(major, "undefined")
 
 
 def read_node_pools(path: Path | None = None) -> list[NodePool]:

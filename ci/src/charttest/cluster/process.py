@@ -1,10 +1,15 @@
-"""One part of the cluster as a process: start, watch, end. A pid is never trusted without its start time."""
+"""One part of the cluster as a process: start, watch, end.
+
+A pid is never trusted alone: what is recorded has its start time, and every process carries a mark in its
+environment, by which those are found whose starter was killed before it could record them.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
 import os
+import select
 import signal
 import subprocess
 import time
@@ -13,8 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+MARK = "CHARTTEST_CLUSTER"  # in a part's environment: the cluster's folder
 PR_SET_PDEATHSIG = 1
 LOG_TAIL_LINES = 12
 
@@ -47,34 +53,64 @@ def start(name: str, command: Sequence[str], log: Path, *, tied: bool) -> Proces
 
     `tied`: the kernel ends the process when this one dies, however it dies (Linux).
     """
+    folder = str(log.parent)
     with log.open("wb") as output:
         popen = subprocess.Popen(
             command,
+            cwd=folder,
+            env={"PATH": os.environ.get("PATH", ""), "HOME": folder, "TMPDIR": folder, MARK: folder},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=_tie if tied else None,  # noqa: PLW1509  (no thread of ours holds a lock here)
+            preexec_fn=_tie(os.getpid()) if tied else None,  # noqa: PLW1509  (no thread of ours holds a lock here)
         )
     popen.returncode = 0  # ended by pid (`end`), so Popen's finaliser has nothing to warn about
     return Process(name, popen.pid, start_time(popen.pid) or 0, log)
 
 
-def end(processes: Sequence[Process], timeout_seconds: float = 10) -> list[Process]:
-    """Kill the processes and wait until they are gone; returns those that are still there.
+def marked(folder: Path) -> list[int]:
+    """Pids of every process that carries the mark of the cluster in `folder`."""
+    return [int(entry.name) for entry in Path("/proc").iterdir() if _has_mark(entry, folder)]
+
+
+def end(folder: Path, timeout_seconds: float = 10) -> list[int]:
+    """Kill the processes of the cluster in `folder` until none is left; returns those that would not end.
 
     SIGKILL at once: everything that they hold is about to be deleted.
     """
-    for process in processes:
-        if process.alive:
-            os.kill(process.pid, signal.SIGKILL)
     deadline = time.monotonic() + timeout_seconds
-    left = list(processes)
-    while True:
-        left = [process for process in left if not _gone(process)]
-        if not left or time.monotonic() > deadline:
-            return left
-        time.sleep(0.01)
+    while (left := marked(folder)) and time.monotonic() < deadline:
+        for pid in left:
+            _kill(pid, folder, deadline)
+    return left
+
+
+def _has_mark(proc: Path, folder: Path) -> bool:
+    try:
+        return proc.name.isdecimal() and f"{MARK}={folder}".encode() in (proc / "environ").read_bytes().split(
+            b"\0"
+        )
+    except OSError:  # ended meanwhile, or another user's
+        return False
+
+
+def _kill(pid: int, folder: Path, deadline: float) -> None:
+    try:
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        if _has_mark(Path(f"/proc/{pid}"), folder):  # asked again, now that the handle pins the process
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(handle, signal.SIGKILL)
+            poll = select.poll()
+            poll.register(handle, select.POLLIN)
+            poll.poll(max(0.0, deadline - time.monotonic()) * 1000)
+    finally:
+        os.close(handle)
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)  # reap it if it is a child of ours
 
 
 def start_time(pid: int) -> int | None:
@@ -88,14 +124,13 @@ def start_time(pid: int) -> int | None:
     return None if after_name[0] in "ZX" else int(after_name[19])
 
 
-def _gone(process: Process) -> bool:
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(process.pid, os.WNOHANG)  # reap it if it is a child of ours
-    return not process.alive
-
-
 _libc = ctypes.CDLL(None)
 
 
-def _tie() -> None:
-    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+def _tie(parent: int) -> Callable[[], None]:
+    def ask_kernel() -> None:
+        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it died before the kernel knew
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return ask_kernel

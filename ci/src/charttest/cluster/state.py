@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from charttest.cluster import process
 from charttest.cluster.process import Process
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 FILE = "cluster.json"
 
@@ -24,9 +30,11 @@ class State:
     processes: list[Process]
 
     @property
-    def orphaned(self) -> bool:
-        """Whether its owner died without stopping it."""
-        return self.owner is not None and process.start_time(self.owner[0]) != self.owner[1]
+    def abandoned(self) -> bool:
+        """Whether nobody can use it any more: its owner is gone, or it had none and nothing runs."""
+        if self.owner is None:
+            return not any(p.alive for p in self.processes)
+        return process.start_time(self.owner[0]) != self.owner[1]
 
     def save(self) -> None:
         """Write the file atomically; called after each process, so that none is ever forgotten."""
@@ -42,9 +50,9 @@ class State:
         temporary.write_text(json.dumps(document, indent=1), encoding="utf-8")
         temporary.replace(self.directory / FILE)
 
-    def remove(self) -> list[Process]:
-        """End every process and delete the folder; returns processes that would not end (none, normally)."""
-        left = process.end(self.processes)
+    def remove(self) -> list[int]:
+        """End every process and delete the folder; returns pids that would not end (none, normally)."""
+        left = process.end(self.directory)
         if not left:
             shutil.rmtree(self.directory, ignore_errors=True)
         return left
@@ -80,9 +88,20 @@ def running_clusters() -> list[str]:
         return []
 
 
+@contextlib.contextmanager
+def locked() -> Iterator[None]:
+    """Let one process at a time add or remove clusters."""
+    folder = clusters_directory()
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def sweep() -> None:
-    """Remove what owners left behind that were killed before they could stop their cluster."""
-    for name in running_clusters():
-        state = load(clusters_directory() / name)
-        if state is not None and state.orphaned:
-            state.remove()
+    """Remove what clusters left behind that ended without being stopped. Call it with the lock held."""
+    for folder in filter(Path.is_dir, clusters_directory().iterdir()):
+        state = load(folder)
+        if state is None or state.abandoned:
+            process.end(folder)
+            shutil.rmtree(folder, ignore_errors=True)

@@ -28,7 +28,7 @@ def replace_file(path: Path, text: str) -> None:
     except OSError as error:
         raise _cannot_write(path, error) from None
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as stream:
             stream.write(text)
             stream.flush()
             os.fsync(stream.fileno())

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import re
-from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 from valuegen.errors import OutputError, UsageError
 from valuegen.files import replace_file
 from valuegen.values import check
+from valuegen.yamledit import KeyPath, NotEditableError, key_lines, set_values
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from valuegen.values import ValuesDocument
-
-KeyPath = tuple[str, ...]  # below models.<name>
 
 
 def merge_into(path: Path, document: ValuesDocument) -> bool:
@@ -24,7 +22,10 @@ def merge_into(path: Path, document: ValuesDocument) -> bool:
     Raises UsageError if the file is no YAML mapping, OutputError if it cannot be written or the
     result is nothing the chart accepts; the file is then as it was.
     """
-    before = _read(path)
+    raw = _read(path)
+    # Lines are edited with the line ends of YAML's examples and written with the file's own.
+    newline = "\r\n" if "\r\n" in raw else "\n"
+    before = raw.replace("\r\n", "\n")
     existing = _load(path, before)
     models = existing.get("models")
     if models is not None and not isinstance(models, dict):
@@ -36,48 +37,35 @@ def merge_into(path: Path, document: ValuesDocument) -> bool:
     if after == before:
         return False
     check(_load(path, after), str(path))
-    replace_file(path, after)
+    replace_file(path, after.replace("\n", newline))
     return True
 
 
 def _updated(path: Path, text: str, document: ValuesDocument) -> str:
     """The text with the numbers of a model that is there, and the reasons beside them."""
-    tree = _load(path, text)
-    body = tree["models"][document.key]
-    if not isinstance(body, dict):
+    place = ("models", document.key)
+    if not isinstance(_load(path, text)["models"][document.key], dict):
         raise UsageError(f"--into {path}: models.{document.key}: is no mapping", "make it one, or remove it")
-    known = set(_lines_of_keys(body))
-    if _assign(body, document.data["models"][document.key]):
-        out = StringIO()
-        _yaml(text).dump(tree, out)
-        text = out.getvalue()
-    body = _load(path, text)["models"][document.key]
-    return _with_reasons(text, _lines_of_keys(body), known, _reasons(document))
+    wanted = document.data["models"][document.key]
+    try:
+        text = set_values(text, place, wanted, document.body)
+    except NotEditableError as error:
+        raise UsageError(
+            f"--into {path}: models.{document.key}.{error}: is an alias", "write its values out"
+        ) from None
+    if not _holds(_load(path, text)["models"][document.key], wanted):
+        raise UsageError(
+            f"--into {path}: models.{document.key}: is laid out in a way that cannot be edited",
+            "write one key to a line",
+        )
+    return _with_reasons(text, key_lines(text, place), _reasons(document))
 
 
-def _assign(target: Any, values: dict[str, Any]) -> bool:
-    """Set every leaf of `values` in `target`; whether one differed."""
-    changed = False
-    for key, value in values.items():
-        if isinstance(value, dict) and isinstance(target.get(key), dict):
-            changed = _assign(target[key], value) or changed
-        elif key not in target or target[key] != value:
-            target[key] = value
-            changed = True
-    return changed
-
-
-def _lines_of_keys(body: Any, above: KeyPath = ()) -> dict[KeyPath, tuple[int, int]]:
-    """(line, column) of every key of a block mapping that begins a line of its own."""
-    places: dict[KeyPath, tuple[int, int]] = {}
-    if body.fa.flow_style():
-        return places
-    for key, value in body.items():
-        if key in body.lc.data:  # what a merge key (<<) brings has no line here
-            places[*above, key] = body.lc.key(key)
-        if isinstance(value, dict):
-            places |= _lines_of_keys(value, (*above, key))
-    return places
+def _holds(body: Any, wanted: Any) -> bool:
+    """Whether every value that is wanted is there."""
+    if isinstance(wanted, dict):
+        return isinstance(body, dict) and all(_holds(body.get(key), value) for key, value in wanted.items())
+    return bool(body == wanted)
 
 
 def _reasons(document: ValuesDocument) -> dict[KeyPath, str]:
@@ -98,24 +86,17 @@ def _reasons(document: ValuesDocument) -> dict[KeyPath, str]:
     return reasons
 
 
-def _with_reasons(
-    text: str, places: dict[KeyPath, tuple[int, int]], known: set[KeyPath], reasons: dict[KeyPath, str]
-) -> str:
-    """The text with the reasons of new keys added and those of known keys renewed.
+def _with_reasons(text: str, places: dict[KeyPath, int], reasons: dict[KeyPath, str]) -> str:
+    """The text with the reasons of its numbers renewed.
 
     A comment is renewed if it begins like the new one; any other is a person's, and stays.
     """
-    lines = text.splitlines(keepends=True)
-    for path, (line, column) in sorted(places.items(), key=lambda entry: entry[1], reverse=True):
-        if path not in reasons:
-            continue
-        reason = f"{' ' * column}{reasons[path]}\n"
-        above = lines[line - 1] if line else ""
-        if above.lstrip().startswith("#") and _opening(above) == _opening(reason):
-            lines[line - 1] = reason
-        elif path not in known:
-            lines.insert(line, reason)
-    return "".join(lines)
+    lines = text.split("\n")
+    for path, line in places.items():
+        above = lines[line - 1].lstrip() if line else ""
+        if path in reasons and above.startswith("#") and _opening(above) == _opening(reasons[path]):
+            lines[line - 1] = lines[line - 1].replace(above, reasons[path])
+    return "\n".join(lines)
 
 
 def _opening(comment: str) -> list[str]:
@@ -169,7 +150,7 @@ def _entry(document: ValuesDocument, indent: int) -> list[str]:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_bytes().decode("utf-8")
     except FileNotFoundError:
         raise OutputError(f"--into {path}: no such file", f"write a new one with -o {path}") from None
     except IsADirectoryError:
@@ -184,11 +165,12 @@ def _read(path: Path) -> str:
 
 def _load(path: Path, text: str) -> Any:
     """The file as a mapping that remembers its comments; an empty file is an empty mapping."""
+    from ruamel.yaml import YAML  # noqa: PLC0415  (not needed by fit and plan)
     from ruamel.yaml.comments import CommentedMap  # noqa: PLC0415
     from ruamel.yaml.error import YAMLError  # noqa: PLC0415
 
     try:
-        tree = _yaml(text).load(text)
+        tree = YAML(typ="rt").load(text)
     except YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" at line {mark.line + 1}" if mark else ""
@@ -200,15 +182,3 @@ def _load(path: Path, text: str) -> Any:
     if not isinstance(tree, CommentedMap):
         raise UsageError(f"--into {path}: is no YAML mapping", "name a values file of the chart")
     return tree
-
-
-def _yaml(text: str) -> Any:
-    """A round-trip reader that writes sequences as `text` indents them, and never wraps a line."""
-    from ruamel.yaml import YAML  # noqa: PLC0415
-
-    yaml = YAML(typ="rt")
-    yaml.preserve_quotes = True
-    yaml.width = 2**20
-    if re.search(r"^( *)[^\s#-][^\n]*:\n\1 +- ", text, re.MULTILINE):
-        yaml.indent(mapping=2, sequence=4, offset=2)
-    return yaml

@@ -15,6 +15,7 @@ from valuegen.files import replace_file
 from valuegen.overhead import MIB
 from valuegen.weights import checkpoint_bytes
 from valuegen.words import GIB, gib, requests
+from valuegen.yamledit import flow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
     from valuegen.plan import Candidate, Plan, Request
 
 KEY = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")  # a DNS-1035 label: it names a Service
-PLAIN_SCALAR = re.compile(r"[A-Za-z][A-Za-z0-9._/-]*(://[A-Za-z0-9._/-]+)?")
-YAML_WORDS = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
-
 # Settings that the chart has keys of its own for, or that follow from them.
 OWN_KEYS = {
     "tensor_parallel_size",
@@ -165,12 +163,12 @@ def _origin(candidate: Candidate, uri: str) -> str:
 def _reasons(candidate: Candidate, concurrency: int) -> dict[str, str]:
     """A sentence for each number."""
     result = candidate.fit
-    settings, gpu = result.settings, result.gpu
+    settings, gpu, price = result.settings, result.gpu, candidate.offer.price
     weights = max(rank.weights_bytes for rank in result.ranks)
     checkpoint = checkpoint_bytes(result.model.config)
     workers = "1 GPU" if result.gpus == 1 else f"{result.gpus} GPUs"
     return {
-        "product": f"{gib(gpu.memory_bytes)} each as CUDA counts it, {candidate.offer.price:.2f} USD per hour.",
+        "product": f"{gib(gpu.memory_bytes)} each as CUDA counts it, {price:.2f} USD per hour.",
         "tensor": f"GPUs that share every layer: {gib(weights)} of weights on each.",
         "replicas": f"{requests(concurrency)} of {settings.max_model_len} tokens at once, "
         f"{candidate.requests_per_replica} in each replica.",
@@ -182,12 +180,8 @@ def _reasons(candidate: Candidate, concurrency: int) -> dict[str, str]:
         "cache": f"Checkpoint of {gib(checkpoint)} and 10 %, and 5 GiB of compiled kernels.",
         "startup": f"Download of {gib(checkpoint)} at 100 MB/s and 300 s of engine start; at least 600.",
         "drain": "An answer of 4096 tokens at 20 tokens per second; keep it above your longest request.",
-        "cost": f"USD per replica and hour: {workers} at {candidate.offer.price:.2f} "
-        + (
-            "(your price)."
-            if candidate.offer.price != gpu.usd_per_hour
-            else f"(list price of {price_date()}, assumed)."
-        ),
+        "cost": f"USD per replica and hour: {workers} at {price:.2f} "
+        + ("(your price)." if price != gpu.usd_per_hour else f"(list price of {price_date()}, assumed)."),
     }
 
 
@@ -231,15 +225,9 @@ def _environment() -> jinja2.Environment:
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701  (YAML, not HTML; strings go through the yaml filter)
     )
-    environment.filters["yaml"] = _scalar
+    environment.filters["yaml"] = flow
     environment.filters["quantity"] = _quantity
     return environment
-
-
-def _scalar(value: Any) -> str:
-    """A value in YAML's flow style: what is no plain word is written as JSON, which YAML reads."""
-    plain = isinstance(value, str) and PLAIN_SCALAR.fullmatch(value) and value.lower() not in YAML_WORDS
-    return str(value) if plain else json.dumps(value)
 
 
 def _quantity(size: int) -> str:
