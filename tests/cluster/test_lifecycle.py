@@ -104,10 +104,11 @@ def rolled_out(release: Release) -> None:
 
 def running(release: Release) -> list[dict[str, Any]]:
     """The pods of a release that are not on their way out; all of them are ready."""
-    selector = f"app.kubernetes.io/instance={release.name}"
-    pods = [
-        p for p in release.get("pods", "--selector", selector) if "deletionTimestamp" not in p["metadata"]
-    ]
+    where = ("--selector", f"app.kubernetes.io/instance={release.name}")
+    # Helm 3 waits until at most maxUnavailable pods are missing, not until the rollout is over.
+    status = ("status", "deployments", *where, "--namespace", release.namespace, "--timeout=60s")
+    release.kubectl("rollout", *status)
+    pods = [pod for pod in release.get("pods", *where) if "deletionTimestamp" not in pod["metadata"]]
     for pod in pods:
         conditions = {entry["type"]: entry["status"] for entry in pod["status"]["conditions"]}
         assert (pod["status"]["phase"], conditions["Ready"]) == ("Running", "True")

@@ -45,10 +45,11 @@ def _strict(schema: Any) -> Any:
 
 
 def _root(schema: dict[str, Any]) -> dict[str, Any]:
-    """A CRD leaves metadata open: the API server owns it."""
+    """A CRD may leave out what every object has: the API server owns it."""
     strict: dict[str, Any] = _strict(schema)
-    properties = {**strict.get("properties", {}), "metadata": {"type": "object"}}
-    return {**strict, "properties": properties}
+    text = {"type": "string"}
+    common = {"apiVersion": text, "kind": text, "metadata": {"type": "object"}}
+    return {**strict, "properties": {**strict.get("properties", {}), **common}}
 
 
 @cache
