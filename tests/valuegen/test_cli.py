@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -121,6 +122,16 @@ def test_the_plan_begins_with_the_cheapest_and_ends_with_the_next_step(valuegen:
     costs = [float(re.split(r" {2,}", line)[3]) for line in lines[3:] if " x " in line]
     assert costs == sorted(costs)
     assert lines[-1] == f"Next: valuegen values Qwen3-8B --gpu {best.fit.gpu.name} -o values.yaml"
+
+
+def test_what_was_typed_for_a_plan_is_in_the_command_that_goes_on(valuegen: Callable[..., Any]) -> None:
+    typed = "--concurrency 64 --price L40S=0.8 --max-model-len 16384 --kv-cache-dtype fp8 --no-enable-prefix-caching"
+    printed = valuegen("plan", "Qwen3-8B", "--gpu", "L40S:4", *typed.split()).stdout
+    step = shlex.split(printed.partition("Next: valuegen ")[2].replace("\\\n", ""))
+    assert step == f"values Qwen3-8B --gpu L40S:4 {typed} -o values.yaml".split()
+    again = valuegen(*step[:-2])
+    assert again.code == 0
+    assert "# 64 requests of 16384 tokens at once" in again.stdout
 
 
 def test_explain_gives_every_number_of_a_gpu_a_formula_and_a_source(valuegen: Callable[..., Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -58,8 +59,8 @@ def show_explanation(result: FitResult) -> None:
         click.secho(hanging("", f"source: {entry.source}", indent=2, width=WIDTH), dim=True)
 
 
-def show_plan(plan: Plan, argument: str, *, show_all: bool) -> None:
-    """The ranked configurations as one table, then what is not possible and why."""
+def show_plan(plan: Plan, *, show_all: bool, next_command: Sequence[str]) -> None:
+    """The ranked configurations as one table, what is not possible and why, and what to do next."""
     request = plan.request
     click.echo(
         f"{plan.model.name}: {requests(request.concurrency)} of {request.max_model_len:,} tokens at once"
@@ -83,9 +84,18 @@ def show_plan(plan: Plan, argument: str, *, show_all: bool) -> None:
         click.secho(
             f"Prices are list prices of {price_date()}, an assumption: --price NAME=USD sets yours.", dim=True
         )
-        click.secho(
-            f"Next: valuegen values {argument} --gpu {shown[0].fit.gpu.name} -o values.yaml", dim=True
-        )
+        click.secho(_command_lines("Next: ", next_command), dim=True)
+
+
+def _command_lines(start: str, words: Sequence[str]) -> str:
+    """A command line as a shell takes it, continued where it would pass the width."""
+    lines = [start.rstrip()]
+    for word in map(shlex.quote, words):
+        if len(lines[-1]) + len(word) + len("  \\") > WIDTH:
+            lines[-1] += " \\"
+            lines.append(" " * (len(start) - 1))
+        lines[-1] += f" {word}"
+    return "\n".join(lines)
 
 
 def show_models(rows: Iterable[dict[str, Any]]) -> None:

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from valuegen.cli.options import HumanInt, OfferType, PriceType, engine_options, engine_settings
+from valuegen.cli.options import (
+    HumanInt,
+    OfferType,
+    PriceType,
+    engine_options,
+    engine_settings,
+    typed_options,
+)
 from valuegen.errors import RefusedError, UsageError
 
 if TYPE_CHECKING:
@@ -117,9 +124,20 @@ def plan_command(*, model: str, show_all: bool, as_json: bool, **options: Any) -
     else:
         from valuegen import report  # noqa: PLC0415
 
-        report.show_plan(made, model, show_all=show_all)
+        report.show_plan(made, show_all=show_all, next_command=_values_command(made, model))
     _require_a_candidate(made)
     return 0
+
+
+def _values_command(made: Plan, model: str) -> list[str]:
+    """The words of the command that writes the values of the best candidate: what was typed, with its GPU."""
+    if not made.ranked:
+        return []
+    best = made.ranked[0].fit.gpu.name
+    limits = {offer.gpu.name: offer.at_most for offer in made.request.offers}
+    gpu = f"{best}:{limits[best]}" if limits.get(best) else best
+    typed = typed_options(without={"offers", "show_all"})
+    return ["valuegen", "values", model, "--gpu", gpu, *typed, "-o", "values.yaml"]
 
 
 @click.command("values", epilog="Example: valuegen values Qwen3-8B --gpu L40S -o values.yaml")

@@ -140,3 +140,24 @@ def engine_options(command: F) -> F:
 def engine_settings(options: dict[str, Any]) -> EngineSettings:
     """The settings among a command's options, which are taken out of `options`."""
     return EngineSettings(**{field.name: options.pop(field.name) for field in fields(EngineSettings)})
+
+
+def typed_options(without: set[str]) -> list[str]:
+    """The options of the running command that the user typed, as words of a command line."""
+    context = click.get_current_context()
+    words: list[str] = []
+    for option in context.command.params:
+        name = option.name
+        if not isinstance(option, click.Option) or name is None or name in without:
+            continue
+        if context.get_parameter_source(name) is not click.core.ParameterSource.COMMANDLINE:
+            continue
+        value = context.params[name]
+        if isinstance(value, bool):
+            words.append(option.opts[0] if value else option.secondary_opts[0])
+        elif option.multiple:
+            for gpu, price in value:  # --price is the only one
+                words += [option.opts[0], f"{gpu}={price:g}"]
+        else:
+            words += [option.opts[0], "auto" if value == AUTO_LENGTH else str(value)]
+    return words
