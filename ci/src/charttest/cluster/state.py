@@ -93,9 +93,13 @@ def locked() -> Iterator[None]:
     """Let one process at a time add or remove clusters."""
     folder = clusters_directory()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:
+    # The folder itself is the lock, so that no lock file is left.
+    lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+    finally:
+        os.close(lock)
 
 
 def sweep() -> None:
