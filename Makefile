@@ -30,7 +30,7 @@ test-fast: venv ## Unit and render tests, no cluster
 
 lint: venv ## ruff, mypy --strict, yamllint, charttest lint
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
-	@$(BIN)/mypy tools/valuegen/src ci/src tests
+	@$(BIN)/mypy tools/valuegen/src ci/src ci/bench.py tests
 	@$(BIN)/yamllint --strict .
 	@$(BIN)/charttest lint charts/vllm-stack
 
