@@ -51,9 +51,7 @@ def test_tests_that_need_a_cluster_are_marked_and_can_be_left_out(project: pytes
     )
 
 
-def test_a_given_kubeconfig_is_used_and_no_cluster_is_started(
-    project: pytest.Pytester, tmp_path: Path
-) -> None:
+def test_a_given_kubeconfig_is_used_and_no_cluster_is_started(project: pytest.Pytester) -> None:
     (project.path / "tier/test_given.py").write_text(
         "def test_given(kubectl, kube_config, pytestconfig):\n"
         "    assert str(kubectl.kubeconfig) == kube_config == 'given.yaml'\n"
