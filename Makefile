@@ -26,7 +26,7 @@ test: lint ## Everything: linters, unit, render and cluster tests
 	@$(BIN)/pytest
 
 test-fast: venv ## Unit and render tests, no cluster
-	@$(BIN)/pytest -m "not cluster"
+	@$(BIN)/pytest -n 2 --dist loadgroup -m "not cluster"
 
 lint: venv ## ruff, mypy --strict, yamllint, charttest lint
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
