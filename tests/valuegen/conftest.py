@@ -1,9 +1,8 @@
-"""The command line in this process, and the golden comparison's closing line."""
+"""The command line in this process."""
 
 from __future__ import annotations
 
 import io
-from collections import Counter
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -36,27 +35,3 @@ def valuegen() -> Callable[..., Outcome]:
         return Outcome(code, stdout.getvalue(), stderr.getvalue())
 
     return command
-
-
-GOLDEN = "golden"  # the property in which a golden test records its counts
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the counts of all golden tests of this run."""
-    total: Counter[str] = Counter()
-    excluded: Counter[str] = Counter()
-    for report in terminalreporter.getreports("passed"):
-        for name, value in getattr(report, "user_properties", ()):
-            if name == GOLDEN and isinstance(value, dict):
-                total.update(value["counts"])
-                excluded.update(value["excluded"])
-    if not total:
-        return
-    failed = [report for report in terminalreporter.getreports("failed") if "test_golden" in report.nodeid]
-    verdict = f"{len(failed)} MODELS DIFFER" if failed else "all equal"
-    reasons = "; ".join(f"{count} x {reason}" for reason, count in excluded.items())
-    terminalreporter.write_line(
-        f"golden (vLLM 0.33.0's own code): {total['models']:,} models, {total['cases']:,} cases "
-        f"({total['refused']:,} refused by both), {total['figures']:,} figures compared, {verdict}; "
-        f"not compared: {reasons or 'nothing'}"
-    )
