@@ -27,7 +27,13 @@ def container(**fields: Any) -> dict[str, Any]:
 def deployment(*containers: dict[str, Any], pod: dict[str, Any] | None = None, **spec: Any) -> dict[str, Any]:
     """A Deployment that passes every check, with the given parts in it."""
     security = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
-    pod_spec = {"securityContext": security, "containers": list(containers) or [container()], **(pod or {})}
+    pod_spec = {
+        "securityContext": security,
+        "enableServiceLinks": False,
+        "automountServiceAccountToken": False,
+        "containers": list(containers) or [container()],
+        **(pod or {}),
+    }
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -74,8 +80,8 @@ def scaler(target: str = "a") -> dict[str, Any]:
     return other("autoscaling/v2", "HorizontalPodAutoscaler", scaleTargetRef=reference, maxReplicas=2)
 
 
-def unscaled() -> dict[str, Any]:
-    found = deployment()
+def unscaled(found: dict[str, Any] | None = None) -> dict[str, Any]:
+    found = found or deployment()
     del found["spec"]["replicas"]
     return found
 
@@ -88,12 +94,13 @@ def quantity(resource: str, **parts: str) -> dict[str, Any]:
     return deployment(container(resources={part: {resource: value} for part, value in parts.items()}))
 
 
-def mounted(volume: dict[str, Any], replicas: int = 1) -> dict[str, Any]:
+def mounted(volume: dict[str, Any], replicas: int = 1, **fields: Any) -> dict[str, Any]:
     mount = {"name": "data", "mountPath": "/data"}
     pod = {"volumes": [{"name": "data", **volume}]}
-    return deployment(container(volumeMounts=[mount]), pod=pod, replicas=replicas)
+    return deployment(container(volumeMounts=[mount], **fields), pod=pod, replicas=replicas)
 
 
+MEMORY = {"limits": {"memory": "1Gi"}}
 CLAIM = {"persistentVolumeClaim": {"claimName": "a"}}
 SECRET = {"valueFrom": {"secretKeyRef": {"name": "a", "key": "token"}}}
 NAMED = {"name": "HF_TOKEN"}
@@ -164,6 +171,7 @@ CASES: list[tuple[str, list[dict[str, Any]], str, list[dict[str, Any]]]] = [
         [quantity("nvidia.com/gpu", requests="1", limits="1")],
     ),
     ("quantities", [quantity("amd.com/gpu", limits="500m")], "no whole number of devices", []),
+    ("selectors", [deployment(template=None)], "has no pod template", []),
     (
         "selectors",
         [deployment(selector={"matchLabels": {"app": "b"}})],
@@ -228,6 +236,39 @@ CASES: list[tuple[str, list[dict[str, Any]], str, list[dict[str, Any]]]] = [
         [mounted(CLAIM, replicas=2), claim("ReadWriteMany")],
     ),
     (
+        "claims",
+        [unscaled(mounted(CLAIM)), claim("ReadWriteOnce"), scaler()],
+        "2 pods mount it",
+        [unscaled(mounted(CLAIM)), claim("ReadWriteMany"), scaler()],
+    ),
+    (
+        "memory-volumes",
+        [mounted({"emptyDir": {"medium": "Memory"}})],
+        "the volume data in memory has no sizeLimit",
+        [mounted({"emptyDir": {"medium": "Memory", "sizeLimit": "1Gi"}})],
+    ),
+    (
+        "memory-volumes",
+        [mounted({"emptyDir": {"medium": "Memory", "sizeLimit": "2Gi"}}, resources=MEMORY)],
+        "holds 2Gi, above the memory limit 1Gi of container main",
+        [mounted({"emptyDir": {"medium": "Memory", "sizeLimit": "1Gi"}}, resources=MEMORY)],
+    ),
+    (
+        "service-links",
+        [deployment(pod={"enableServiceLinks": None})],
+        "variables made from every Service",
+        [deployment()],
+    ),
+    (
+        "api-token",
+        [deployment(pod={"automountServiceAccountToken": None})],
+        "carry a token of the API server",
+        [
+            deployment(pod={"automountServiceAccountToken": None, "serviceAccountName": "a"}),
+            core("ServiceAccount", automountServiceAccountToken=False),
+        ],
+    ),
+    (
         "routes",
         [route(81), service(), deployment()],
         "leads to port 81",
@@ -289,6 +330,18 @@ CASES: list[tuple[str, list[dict[str, Any]], str, list[dict[str, Any]]]] = [
         "the argument --api-key holds a secret",
         [deployment(container(args=["--max-num-seqs", "8"]))],
     ),
+    (
+        "secrets",
+        [deployment(container(env=[{"name": "DB_PASSWORD", "value": "123"}]))],
+        "DB_PASSWORD holds",
+        [],
+    ),
+    (
+        "secrets",
+        [deployment(container(env=[{"name": "A_TOKEN_VALUE", "value": "x"}]))],
+        "A_TOKEN_VALUE holds",
+        [],
+    ),
     ("secrets", [core("ConfigMap", data={"a": "token: hf_" + "x" * 30})], "the key a holds a secret", []),
 ]
 
@@ -305,6 +358,25 @@ def test_a_check_finds_what_breaks_its_rule_and_nothing_else(
     found = [finding for finding in findings(bad) if finding.check == check]
     assert any(message in finding.message for finding in found), findings(bad)
     assert [finding for finding in findings(good) if finding.check == check] == []
+
+
+UNREADABLE = [
+    core("ConfigMap", data="x"),
+    core("Pod", spec={"containers": "x"}),
+    core("Pod", spec={"containers": [{"name": "a", "image": "b", "env": {"A": "b"}}]}),
+    deployment(template="x"),
+    deployment(replicas="two"),
+    service(ports="x"),
+    core("Secret", metadata="x"),
+    route(hostnames="x"),
+]
+
+
+@pytest.mark.parametrize("item", UNREADABLE, ids=str)
+def test_a_field_of_a_wrong_type_is_told_by_the_schemas_alone(item: dict[str, Any]) -> None:
+    found = findings([item, deployment(container(securityContext={}))])
+    assert found
+    assert {finding.check for finding in found} <= {"schema", "custom-resource"}
 
 
 def test_the_good_workload_passes_every_check() -> None:

@@ -22,9 +22,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 CLI = "from charttest.cli import main; raise SystemExit(main())"
-WITH = (
-    "from charttest.cluster import LocalCluster\nwith LocalCluster('held'): print('up', flush=True); input()"
-)
+WITH = """
+import signal
+from charttest.cluster import LocalCluster
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # a test run under nohup hands down that it is ignored
+with LocalCluster("held"):
+    print("up", flush=True)
+    input()
+"""
 POOLS = """
 - {name: gpu, product: NVIDIA-L4, gpus: 2, gpuMemoryMiB: 23034, taint: "nvidia.com/gpu=present:NoSchedule"}
 - {name: cpu}

@@ -29,6 +29,8 @@ apiVersion: v1
 kind: Pod
 metadata: {name: a}
 spec:
+  enableServiceLinks: false
+  automountServiceAccountToken: false
   securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}
   containers:
     - name: a
@@ -187,7 +189,10 @@ def test_a_github_annotation_is_one_line(tiny: Path) -> None:
             "--kube-version 1.99: no schemas of it are at hand; take one of 1.25 to",
         ),
         (["--helm", "2"], "'2' is not one of '3', '4'"),
-        (["--ignore", "spelling"], "--ignore spelling: there is no such check; take one of claims, "),
+        (
+            ["--ignore", "spelling"],
+            "--ignore spelling: there is no such check; take one of api-token, claims, ",
+        ),
         (["--external", "outside"], "--external outside: an object is written KIND/NAME"),
         (["-f", "missing.yaml"], "'missing.yaml' does not exist"),
     ],

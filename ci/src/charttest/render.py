@@ -110,6 +110,9 @@ def _objects(stream: str) -> Iterator[Manifest]:
             ) from error
         if content is None:
             continue
+        if not isinstance(content, dict):
+            what = f"is a {type(content).__name__}, no object"
+            raise FindingsError([Finding("yaml", source or "?", what, "correct the template", source)])
         items = content["items"] if content.get("kind") == "List" else [content]
         for item in items:
             manifest = Manifest(item)

@@ -6,6 +6,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from charttest.checks.model import SERVING, Check, Manifest, Manifests
+from charttest.checks.replicas import most_replicas
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +21,7 @@ def _run(manifests: Manifests) -> Iterator[tuple[Manifest, str]]:
             continue
         for volume in pod.spec.get("volumes") or []:
             if claim := (volume.get("persistentVolumeClaim") or {}).get("claimName"):
-                pods_of[claim] += int(pod.owner.spec.get("replicas", 1))
+                pods_of[claim] += most_replicas(manifests, pod.owner)
     for item in manifests.of("PersistentVolumeClaim"):
         modes = item.spec.get("accessModes") or []
         if pods_of[item.name] > 1 and not _SHARED & set(modes):

@@ -78,16 +78,23 @@ def _validator(folders: tuple[Path, ...], api_version: str, kind: str) -> Draft2
     return None
 
 
+def validator(manifests: Manifests, item: Manifest) -> Draft202012Validator | None:
+    """The schema of a custom resource; None for a built-in kind, or one whose definition is not known."""
+    if not item.get("apiVersion") or not item.get("kind") or is_built_in(item):
+        return None
+    own = _validator(manifests.crds, item["apiVersion"], item.kind)
+    return own or _validator(_pinned(item.group), item["apiVersion"], item.kind)
+
+
 def _run(manifests: Manifests) -> Iterator[tuple[Manifest, str]]:
     for item in manifests.objects:
         if not item.get("apiVersion") or not item.get("kind") or is_built_in(item):
             continue
-        validator = _validator(manifests.crds, item["apiVersion"], item.kind)
-        validator = validator or _validator(_pinned(item.group), item["apiVersion"], item.kind)
-        if validator is None:
+        known = validator(manifests, item)
+        if known is None:
             yield item, f"no CustomResourceDefinition of {item['apiVersion']} {item.kind} is known"
         else:
-            for message in describe(validator, item):
+            for message in describe(known, item):
                 yield item, message
 
 

@@ -24,7 +24,8 @@ class Manifest(dict[str, Any]):
     @property
     def name(self) -> str:
         """The name, or "?" for an object without one."""
-        return str((self.get("metadata") or {}).get("name", "?"))
+        metadata = self.get("metadata")
+        return str(metadata.get("name", "?")) if isinstance(metadata, dict) else "?"
 
     @property
     def group(self) -> str:

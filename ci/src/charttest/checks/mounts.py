@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 def _run(manifests: Manifests) -> Iterator[tuple[Manifest, str]]:
     for pod in manifests.pods:
         volumes = {volume.get("name") for volume in pod.spec.get("volumes") or []}
-        volumes |= {claim["metadata"]["name"] for claim in pod.owner.spec.get("volumeClaimTemplates") or []}
+        claims = pod.owner.spec.get("volumeClaimTemplates") or []
+        volumes |= {(claim.get("metadata") or {}).get("name") for claim in claims}
         mounted = set()
         for container in pod.containers:
             for mount in container.get("volumeMounts") or []:

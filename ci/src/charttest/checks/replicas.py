@@ -10,15 +10,32 @@ from charttest.checks.model import Check, Manifest, Manifests
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_SCALERS = ("HorizontalPodAutoscaler", "ScaledObject")
+# What a kind of scaler calls its upper end, and that end when it is not set.
+_MAXIMUM = {"HorizontalPodAutoscaler": ("maxReplicas", 1), "ScaledObject": ("maxReplicaCount", 100)}
+_SCALERS = tuple(_MAXIMUM)
 _SCALED = ("Deployment", "StatefulSet", "LeaderWorkerSet")
+
+
+def _target(scaler: Manifest) -> tuple[str, str]:
+    """Kind and name of what a scaler scales."""
+    reference = scaler.spec.get("scaleTargetRef") or {}
+    return str(reference.get("kind", "Deployment")), str(reference.get("name"))
+
+
+def most_replicas(manifests: Manifests, workload: Manifest) -> int:
+    """How many pods a workload can have: its replicas, or what its scaler may make of them."""
+    most = int(workload.spec.get("replicas", 1))
+    for scaler in manifests.of(*_SCALERS):
+        if _target(scaler) == (workload.kind, workload.name):
+            key, unset = _MAXIMUM[scaler.kind]
+            most = max(most, int(scaler.spec.get(key, unset)))
+    return most
 
 
 def _run(manifests: Manifests) -> Iterator[tuple[Manifest, str]]:
     scalers: dict[tuple[str, str], list[str]] = defaultdict(list)
     for item in manifests.of(*_SCALERS):
-        target = item.spec.get("scaleTargetRef") or {}
-        kind, name = str(target.get("kind", "Deployment")), str(target.get("name"))
+        kind, name = _target(item)
         scalers[kind, name].append(f"{item.kind}/{item.name}")
         if manifests.get(kind, name) is None and not manifests.is_external(kind, name):
             yield item, f"scales {kind}/{name}, which is neither rendered nor declared external"

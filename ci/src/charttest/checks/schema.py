@@ -14,7 +14,7 @@ from referencing import Registry, Resource
 from charttest.checks.model import Check, Manifest, Manifests
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _FOLDER = files("kubernetes_validate") / "kubernetes-json-schema"
 # Groups of the API server itself end so, or have no dot at all; every other group is a custom resource's.
@@ -58,9 +58,31 @@ def _validator(version: str, api_version: str, kind: str) -> Draft202012Validato
     return Draft202012Validator(schema, registry=registry)
 
 
-def describe(validator: Draft202012Validator, item: Manifest) -> Iterator[str]:
+def validator(manifests: Manifests, item: Manifest) -> Draft202012Validator | None:
+    """The schema of a built-in kind; None for another one, or one that this Kubernetes does not have."""
+    if not item.get("apiVersion") or not item.get("kind") or not is_built_in(item):
+        return None
+    return _validator(manifests.kube_version, item["apiVersion"], item.kind)
+
+
+# What such an error says of a field: another check that looks into it would fail.
+_UNREADABLE = ("type", "required", "anyOf", "oneOf")
+
+
+def readable(
+    manifests: Manifests, other: Callable[[Manifests, Manifest], Draft202012Validator | None]
+) -> bool:
+    """Whether every field of every object has its type; `other` knows the schemas of custom resources."""
+    for item in manifests.objects:
+        known = validator(manifests, item) or other(manifests, item)
+        if known and any(error.validator in _UNREADABLE for error in known.iter_errors(item)):
+            return False
+    return True
+
+
+def describe(known: Draft202012Validator, item: Manifest) -> Iterator[str]:
     """The schema's complaints about an object, each with the path of the field."""
-    for error in validator.iter_errors(item):
+    for error in known.iter_errors(item):
         path = ".".join(str(part) for part in error.absolute_path) or "(root)"
         yield f"{path}: {error.message[:200]}"
 
@@ -70,11 +92,11 @@ def _run(manifests: Manifests) -> Iterator[tuple[Manifest, str]]:
         if not item.get("apiVersion") or not item.get("kind"):
             yield item, "has no apiVersion or no kind"
         elif is_built_in(item):
-            validator = _validator(manifests.kube_version, item["apiVersion"], item.kind)
-            if validator is None:
+            known = validator(manifests, item)
+            if known is None:
                 yield item, f"Kubernetes {manifests.kube_version} has no {item['apiVersion']} {item.kind}"
             else:
-                for message in describe(validator, item):
+                for message in describe(known, item):
                     yield item, message
 
 

@@ -11,8 +11,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _NAME = re.compile(
-    r"(?:^|[_-])(?:token|password|passwd|secret|api[_-]?key|access[_-]?key|private[_-]?key)$", re.I
+    r"(?:^|[_-])(?:token|password|passwd|secret|api[_-]?key|access[_-]?key|private[_-]?key)(?:[_-]value)?$",
+    re.I,
 )
+_COUNT = re.compile(r"tokens?$", re.I)  # MAX_TOKEN: 4096 counts something
 # Hugging Face, OpenAI, GitHub and AWS tokens, and private keys.
 _LITERAL = re.compile(
     r"\bhf_[A-Za-z0-9]{16,}|\bsk-[A-Za-z0-9_-]{20,}|\bgh[pousr]_[A-Za-z0-9]{30,}|\bAKIA[A-Z0-9]{16}"
@@ -33,12 +35,18 @@ def _arguments(arguments: list[str]) -> Iterator[str]:
             yield "an argument holds a secret"
 
 
+def _is_secret(name: str, value: str) -> bool:
+    if _NAME.search(name):
+        return not (value.isdigit() and _COUNT.search(name))
+    return _LITERAL.search(value) is not None
+
+
 def _run(manifests: Manifests) -> Iterator[tuple[Manifest, str]]:
     for pod in manifests.pods:
         for container in pod.containers:
             for variable in container.get("env") or []:
                 name, value = str(variable.get("name")), str(variable.get("value") or "")
-                if value and ((_NAME.search(name) and not value.isdigit()) or _LITERAL.search(value)):
+                if value and _is_secret(name, value):
                     yield pod.owner, f"container {container.get('name')}: the variable {name} holds a secret"
             words = [
                 str(word) for word in [*(container.get("command") or []), *(container.get("args") or [])]

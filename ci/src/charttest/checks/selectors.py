@@ -26,6 +26,9 @@ def _run(manifests: Manifests) -> Iterator[tuple[Manifest, str]]:
     workloads = [
         pod for pod in manifests.pods if pod.owner.kind in SERVING and pod.owner.kind != "LeaderWorkerSet"
     ]
+    for item in manifests.of(*SERVING):
+        if item.kind != "LeaderWorkerSet" and not item.spec.get("template"):
+            yield item, "has no pod template"
     for pod in workloads:
         if not matches(match_labels(pod.owner), pod.labels):
             yield pod.owner, f"its selector {match_labels(pod.owner)} does not match the labels of its pods"
