@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from difflib import ndiff
@@ -70,6 +71,17 @@ def test_only_what_was_asked_for_is_added_to_the_arguments() -> None:
     assert arguments["enable-prefix-caching"] is False
     assert "tensor-parallel-size" not in arguments
     assert "dtype" not in arguments
+    assert "allow-deprecated-quantization" not in arguments
+
+
+def test_a_deprecated_quantization_gets_the_flag_without_which_vllm_refuses_it(tmp_path: Path) -> None:
+    golden = ROOT / "tests/valuegen/golden/models/meta-llama__Llama-3.1-405B-Instruct-FP8.json"
+    (tmp_path / "config.json").write_text(json.dumps(json.loads(golden.read_text())["config"]))
+    document = values(str(tmp_path), "H200", name="llama-405b", source="hf://meta-llama/a")
+    assert (
+        yaml.safe_load(document.text)["models"]["llama-405b"]["args"]["allow-deprecated-quantization"] is True
+    )
+    assert "# vLLM 0.33 starts fbgemm_fp8 only with it." in document.text
 
 
 @pytest.mark.parametrize(

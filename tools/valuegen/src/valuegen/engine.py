@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from valuegen.units import GIB
+
 if TYPE_CHECKING:
     from valuegen.config import ModelConfig
 
-GIB = 1024**3
 DEFAULT_BLOCK_SIZE = 16  # tokens per KV block; what vLLM's CUDA back ends for GQA models keep
 DEFAULT_GPU_MEMORY_UTILIZATION = 0.92
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from valuegen import overhead
 from valuegen.host import LARGEST_SHARD, SLOW_READ
+from valuegen.parallel import padded_vocab
 from valuegen.words import gib
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def _rank(result: FitResult, rank: Rank) -> Iterator[Explanation]:
     rows = min(settings.max_num_seqs, settings.max_num_batched_tokens)
     sampler, forward = result.calibration.sampler_bytes[0], overhead.FORWARD_BYTES[0]
     last = rank.pipeline_stage == settings.pipeline_parallel_size - 1
-    logits = f"{sampler:g} B x {rows} rows x {overhead.padded_vocab(config)} logits + " if last else ""
+    logits = f"{sampler:g} B x {rows} rows x {padded_vocab(config.vocab_size)} logits + " if last else ""
     yield Explanation(
         f"activation peak{where}",
         _bytes(rank.activation.point),

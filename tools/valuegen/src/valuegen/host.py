@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from valuegen.units import GIB, MIB, ceil_div, round_up
+
 if TYPE_CHECKING:
     from valuegen.engine import ResolvedSettings
 
-MIB = 1024**2
-GIB = 1024**3
 
 # vLLM 0.33.0 distributed/device_communicators/shm_broadcast.py and v1/executor/multiproc_executor.py
 RPC_RING = 160 * MIB  # one per engine: 10 chunks of 16 MiB
@@ -65,10 +65,10 @@ def host_needs(settings: ResolvedSettings, checkpoint_bytes: int) -> HostNeeds:
     limit = SERVER_LIMIT + WORKER_LIMIT * gpus + pinned + shared + shard * gpus
     return HostNeeds(
         shared_memory_bytes=shared,
-        memory_request_bytes=_round_up(request, GIB),
-        memory_limit_bytes=_round_up(limit, GIB),
+        memory_request_bytes=round_up(request, GIB),
+        memory_limit_bytes=round_up(limit, GIB),
         cpu=BUSY_PROCESSES * settings.data_parallel_size + gpus,
-        model_cache_bytes=_round_up(round(checkpoint_bytes * DISK_MARGIN) + COMPILE_CACHE, GIB),
+        model_cache_bytes=round_up(round(checkpoint_bytes * DISK_MARGIN) + COMPILE_CACHE, GIB),
         startup_seconds=startup_seconds(checkpoint_bytes),
         drain_seconds=drain_seconds(settings),
     )
@@ -90,15 +90,11 @@ def shared_memory(settings: ResolvedSettings) -> int:
 
 def startup_seconds(checkpoint_bytes: int) -> int:
     """How long a first start may take: download, then engine start; whole minutes."""
-    seconds = -(-checkpoint_bytes // SLOW_READ) + ENGINE_INIT_SECONDS
-    return max(LEAST_STARTUP_SECONDS, _round_up(seconds, 60))
+    seconds = ceil_div(checkpoint_bytes, SLOW_READ) + ENGINE_INIT_SECONDS
+    return max(LEAST_STARTUP_SECONDS, round_up(seconds, 60))
 
 
 def drain_seconds(settings: ResolvedSettings) -> int:
     """How long running requests get at shutdown: the longest answer at a slow pace; half minutes."""
     tokens = min(settings.max_model_len, LONGEST_ANSWER_TOKENS)
-    return max(LEAST_DRAIN_SECONDS, _round_up(-(-tokens // SLOWEST_TOKENS_PER_SECOND), 30))
-
-
-def _round_up(value: int, step: int) -> int:
-    return -(-value // step) * step
+    return max(LEAST_DRAIN_SECONDS, round_up(ceil_div(tokens, SLOWEST_TOKENS_PER_SECOND), 30))

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from valuegen.parallel import pipeline_layers
-from valuegen.schemes import DTYPE_BYTES, KV_CACHE_DTYPE_BYTES, ceil_div
+from valuegen.schemes import DTYPE_BYTES, KV_CACHE_DTYPE_BYTES
+from valuegen.units import ceil_div
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from valuegen.errors import UsageError
+from valuegen.parallel import padded_vocab
+from valuegen.units import GIB, MIB
 
 if TYPE_CHECKING:
     from valuegen.catalog.gpus import Gpu
     from valuegen.config import ModelConfig
     from valuegen.engine import ResolvedSettings
 
-GIB = 1024**3
-MIB = 1024**2
 
 DEFAULT_VLLM_VERSION = "0.33.0"
 
@@ -101,7 +101,7 @@ def activation(
     The logits do not shrink with tensor parallelism: every rank gathers all of them.
     """
     rows = min(settings.max_num_batched_tokens, settings.max_num_seqs) if last_stage else 0
-    logits = rows * padded_vocab(config)
+    logits = rows * padded_vocab(config.vocab_size)
     hidden = settings.max_num_batched_tokens * config.hidden_size
     return Estimate.of(
         *(
@@ -137,8 +137,3 @@ def capture_sizes(settings: ResolvedSettings, gpu: Gpu) -> int:
     largest = min(2 * settings.max_num_seqs, ceiling, settings.max_num_batched_tokens)
     small = sum(1 for size in (1, 2, 4) if size <= largest)
     return small + len(range(8, min(largest, 248) + 1, 8)) + len(range(256, largest + 1, 16))
-
-
-def padded_vocab(config: ModelConfig) -> int:
-    """Vocabulary rounded up to 64, as vLLM's embedding does."""
-    return -(-config.vocab_size // 64) * 64

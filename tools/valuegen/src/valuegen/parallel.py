@@ -13,6 +13,7 @@ from valuegen.architectures.base import Embedding, Linear
 from valuegen.errors import Reason
 from valuegen.limits import any_of
 from valuegen.schemes import Shard
+from valuegen.units import round_up
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +42,7 @@ def pipeline_layers(num_layers: int, pipeline_parallel_size: int) -> list[range]
 
 def padded_vocab(vocab: int) -> int:
     """Rows of an embedding after vLLM's padding."""
-    return -(-vocab // VOCAB_PADDING) * VOCAB_PADDING
+    return round_up(vocab, VOCAB_PADDING)
 
 
 def part_width(part: Part, tensor_parallel_size: int) -> int:

@@ -10,7 +10,8 @@ import click
 
 from valuegen.catalog.gpus import price_date
 from valuegen.table import hanging, table
-from valuegen.words import GIB, gib, gpus, requests
+from valuegen.units import GIB
+from valuegen.words import gib, gpus, requests
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

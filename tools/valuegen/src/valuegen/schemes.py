@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from valuegen.units import ceil_div
+
 DTYPE_BYTES = {
     "bfloat16": 2,
     "float16": 2,
@@ -54,11 +56,6 @@ class Stored:
     suffix: str
     shape: tuple[int, ...]
     dtype: str
-
-
-def ceil_div(value: int, by: int) -> int:
-    """Division rounded up."""
-    return -(-value // by)
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from valuegen.catalog.gpus import price_date
 from valuegen.engine import batch_defaults
 from valuegen.errors import OutputError, UsageError
 from valuegen.files import replace_file
-from valuegen.overhead import MIB
+from valuegen.units import GIB, MIB, ceil_div
 from valuegen.weights import checkpoint_bytes
-from valuegen.words import GIB, gib, requests
+from valuegen.words import gib, requests
 from valuegen.yamledit import flow
 
 if TYPE_CHECKING:
@@ -203,6 +203,9 @@ def _arguments(candidate: Candidate, asked: EngineSettings) -> Iterator[tuple[st
         value = getattr(asked, field.name)
         if value is not None and field.name not in OWN_KEYS and field.name not in ALWAYS:
             yield field.name.replace("_", "-"), value, "As asked for."
+    quantization = result.model.config.quantization
+    if quantization is not None and quantization.needs_deprecated_flag:
+        yield "allow-deprecated-quantization", True, f"vLLM 0.33 starts {quantization.method} only with it."
 
 
 def _batch_reason(result: FitResult, asked: EngineSettings) -> str:
@@ -232,4 +235,4 @@ def _environment() -> jinja2.Environment:
 
 def _quantity(size: int) -> str:
     """Bytes as a Kubernetes quantity, exact: whole Gi, else whole Mi rounded up."""
-    return f"{size // GIB}Gi" if size % GIB == 0 else f"{-(-size // MIB)}Mi"
+    return f"{size // GIB}Gi" if size % GIB == 0 else f"{ceil_div(size, MIB)}Mi"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from valuegen.units import GIB
+
 if TYPE_CHECKING:
     from valuegen.fit import FitResult
-
-GIB = 1024**3
 
 
 def gib(size: int) -> str:

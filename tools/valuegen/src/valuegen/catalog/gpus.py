@@ -10,8 +10,7 @@ from typing import Any, Literal
 
 from valuegen.catalog.names import nearest, plain
 from valuegen.errors import GpuError
-
-MIB = 1024**2
+from valuegen.units import MIB
 
 
 @dataclass(frozen=True)
