@@ -141,6 +141,9 @@ def test_a_cluster_that_does_not_run_is_named_with_the_next_step() -> None:
     assert "--name none: no such cluster" in missing.stderr
     assert "start it: charttest cluster up --name none" in missing.stderr
     assert charttest("cluster", "down", "--name", "none").stdout == "none: nothing to stop\n"
+    refused = charttest("cluster", "down", "--name", "No/Name")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "--name No/Name: not a name for a cluster" in refused.stderr
 
 
 def test_a_folder_without_a_record_is_swept(home: Path) -> None:

@@ -66,9 +66,7 @@ def run_checks(manifests: Manifests, ignore: frozenset[str] = frozenset()) -> li
     other checks could not read the objects.
     """
     shape = [found for check in _SHAPE for found in check.findings(manifests)]
-    others = ALL if not shape or schema.readable(manifests, custom_resource.validator) else _SHAPE
-    told = [
-        *shape,
-        *(found for check in others if check not in _SHAPE for found in check.findings(manifests)),
-    ]
+    told = list(shape)
+    if not shape or schema.readable(manifests, custom_resource.validator):
+        told += [found for check in ALL if check not in _SHAPE for found in check.findings(manifests)]
     return [found for found in told if found.check not in ignore]

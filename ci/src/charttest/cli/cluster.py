@@ -9,7 +9,6 @@ from pathlib import Path
 import click
 
 from charttest.cluster import LocalCluster, running_clusters, state
-from charttest.errors import ClusterError
 
 NAME = click.option(
     "--name", default="local", show_default=True, help="Which cluster; several can run at once."
@@ -67,14 +66,11 @@ def down(name: str, everything: bool) -> None:
     """Stop a cluster: no process and no file is left. Nothing to stop is no error."""
     with state.locked():
         state.sweep()
-    for found in running_clusters() if everything else [name]:
-        try:
-            stopping = LocalCluster.find(found)
-        except ClusterError:
-            click.echo(f"{found}: nothing to stop")
-            continue
-        stopping.stop()
-        click.echo(f"{found}: stopped")
+    running = running_clusters()
+    for each in running if everything else [LocalCluster(name).name]:
+        if each in running:
+            LocalCluster.find(each).stop()
+        click.echo(f"{each}: {'stopped' if each in running else 'nothing to stop'}")
 
 
 def _document(found: LocalCluster) -> dict[str, object]:
