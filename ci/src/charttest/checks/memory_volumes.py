@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from charttest.checks.model import Check, Manifest, Manifests
-from charttest.checks.quantities import parse
+from charttest.quantity import parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,6 @@ if TYPE_CHECKING:
 
     from charttest.cluster.pki import Pki
 
-SERVICE_RANGE = "10.97.0.0/16"
 
 # Controllers that need a cloud, a real node or certificates nobody asks for here; leaving them out
 # starts the manager sooner.
@@ -36,6 +35,15 @@ class Ports:
     server: int
 
 
+@dataclass(frozen=True)
+class Reached:
+    """How the API server is reached; the defaults are for simulated nodes, where no ClusterIP leads anywhere."""
+
+    services: str = "10.97.0.0/16"
+    addresses: tuple[str, ...] = ("127.0.0.1", "10.97.0.1")
+    nodes: tuple[str, ...] = ()  # real ones, by name
+
+
 def etcd(binary: Path, data: Path, ports: Ports) -> list[str]:
     """etcd without fsync: the data does not outlive the process."""
     client, peer = f"http://127.0.0.1:{ports.etcd}", f"http://127.0.0.1:{ports.etcd_peer}"
@@ -54,7 +62,7 @@ def etcd(binary: Path, data: Path, ports: Ports) -> list[str]:
     ]
 
 
-def apiserver(binary: Path, pki: Pki, ports: Ports) -> list[str]:
+def apiserver(binary: Path, pki: Pki, ports: Ports, services: str) -> list[str]:
     """The API server, with everything that aggregated APIs and PodSecurity need."""
     return [
         str(binary),
@@ -64,7 +72,7 @@ def apiserver(binary: Path, pki: Pki, ports: Ports) -> list[str]:
         f"--secure-port={ports.server}",
         "--permit-port-sharing",  # reserved as well
         "--endpoint-reconciler-type=none",
-        f"--service-cluster-ip-range={SERVICE_RANGE}",
+        f"--service-cluster-ip-range={services}",
         "--authorization-mode=Node,RBAC",
         "--allow-privileged=true",
         f"--tls-cert-file={pki.server.certificate}",
@@ -80,6 +88,10 @@ def apiserver(binary: Path, pki: Pki, ports: Ports) -> list[str]:
         "--requestheader-extra-headers-prefix=X-Remote-Extra-",
         f"--proxy-client-cert-file={pki.front_proxy.certificate}",
         f"--proxy-client-key-file={pki.front_proxy.key}",
+        # for logs, exec and port-forward on real nodes
+        f"--kubelet-client-certificate={pki.admin.certificate}",
+        f"--kubelet-client-key={pki.admin.key}",
+        "--kubelet-preferred-address-types=InternalIP",
     ]
 
 

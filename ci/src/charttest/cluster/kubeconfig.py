@@ -1,4 +1,4 @@
-"""The administrator's kubeconfig."""
+"""Kubeconfigs: who asks, and which API server."""
 
 from __future__ import annotations
 
@@ -9,31 +9,31 @@ import yaml
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from charttest.cluster.pki import Pki
+    from charttest.cluster.pki import Pair
 
 
-def write(path: Path, name: str, server: str, certificates: Pki) -> None:
+def write(path: Path, name: str, server: str, authority: Pair, user: Pair) -> None:
     """Write a kubeconfig that only its owner can read, with one context of that name."""
     document = {
         "apiVersion": "v1",
         "kind": "Config",
         "current-context": name,
-        "contexts": [{"name": name, "context": {"cluster": name, "user": "admin"}}],
+        "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
         "clusters": [
             {
                 "name": name,
                 "cluster": {
                     "server": server,
-                    "certificate-authority": str(certificates.authority.certificate),
+                    "certificate-authority": str(authority.certificate),
                 },
             }
         ],
         "users": [
             {
-                "name": "admin",
+                "name": name,
                 "user": {
-                    "client-certificate": str(certificates.admin.certificate),
-                    "client-key": str(certificates.admin.key),
+                    "client-certificate": str(user.certificate),
+                    "client-key": str(user.key),
                 },
             }
         ],

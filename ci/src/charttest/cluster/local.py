@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING
 from charttest import parts
 from charttest.cluster import control_plane, kubeconfig, pki, ports, process, simulation, state
 from charttest.cluster.api import Api
-from charttest.cluster.nodepools import read_node_pools
+from charttest.cluster.nodepools import read_node_pools, simulated
 from charttest.errors import ClusterError
 from charttest.kubectl import Kubectl, KubectlError
+from charttest.node import images, nodes, requirements
+from charttest.parts.cache import cache_folder
 from charttest.signals import terminate_like_interrupt
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from charttest.cluster.control_plane import Ports
+    from charttest.cluster.nodepools import NodePool
 
 BINARIES = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok", "kubectl")
 NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?")
@@ -42,7 +45,7 @@ class PartStatus:
 
 
 class LocalCluster:
-    """etcd, API server, controllers, scheduler and kwok on loopback, with simulated GPU nodes.
+    """etcd, API server, controllers, scheduler and kwok on loopback, with simulated and real GPU nodes.
 
         with LocalCluster() as cluster:
             cluster.kubectl("get", "nodes")
@@ -71,6 +74,9 @@ class LocalCluster:
         self._detached = detached
         self._state: state.State | None = None
         self._signals = contextlib.ExitStack()
+        self._nodes: nodes.Nodes | None = None
+        self.only_simulated = ""
+        """Why nodes that should be real are simulated; empty when they are real, or none should be."""
 
     # Using it
 
@@ -102,6 +108,16 @@ class LocalCluster:
                     f"stop the cluster (`charttest cluster down --name {self.name}`) and start it again",
                 )
 
+    def load_image(self, archive: Path) -> None:
+        """Put the images of an OCI archive into every real node; ClusterError where there is none."""
+        holders = self._require_state().nodes
+        if not holders:
+            raise ClusterError(
+                f"cluster {self.name}: no node of it runs containers",
+                self.only_simulated or "give its node pool `runtime: containerd`",
+            )
+        images.load(archive, parts.find("ctr"), holders.values())
+
     # Start and stop
 
     @classmethod
@@ -118,14 +134,17 @@ class LocalCluster:
 
     def start(self) -> None:
         """Bring the cluster up: on return the nodes, the CRDs and the default ServiceAccount are there."""
-        pools = read_node_pools(self._pools_file)
+        pools = self._possible(read_node_pools(self._pools_file))
+        real = [pool for pool in pools if pool.real]
         with state.locked():
             self._refuse_second()
         with ports.reserved(self._port) as chosen:
-            binaries = parts.find_all(BINARIES)
+            binaries = parts.find_all((*BINARIES, *(nodes.BINARIES if real else ())))
             objects = simulation.initial_objects(pools)
             self._claim(chosen)
             try:
+                if real:
+                    self._nodes = nodes.Nodes(self.directory, real, self._run, binaries)
                 self._bring_up(binaries, objects, chosen)
             except BaseException:
                 self.stop()
@@ -188,11 +207,24 @@ class LocalCluster:
             self._state = state.State(self.directory, owner, f"https://127.0.0.1:{chosen.server}", [])
             self._state.save()
 
+    def _possible(self, pools: list[NodePool]) -> list[NodePool]:
+        """These pools, with the real ones simulated where this machine cannot run them."""
+        if any(pool.real for pool in pools):
+            self.only_simulated = requirements.missing(self.directory, cache_folder())
+        return [simulated(pool) for pool in pools] if self.only_simulated else pools
+
     def _bring_up(self, binaries: dict[str, Path], objects: str, chosen: Ports) -> None:
         self._run("etcd", control_plane.etcd(binaries["etcd"], self.directory / "etcd", chosen))
-        certificates = pki.create(self.directory / "pki")
-        kubeconfig.write(self.kubeconfig, self.name, self.server, certificates)
-        self._run("kube-apiserver", control_plane.apiserver(binaries["kube-apiserver"], certificates, chosen))
+        reached = control_plane.Reached()
+        if self._nodes:
+            with state.locked():
+                reached = self._nodes.connect()
+            self._nodes.prepare()
+            self._require_state().nodes = self._nodes.holders
+        certificates = pki.create(self.directory / "pki", reached.addresses, reached.nodes)
+        kubeconfig.write(self.kubeconfig, self.name, self.server, certificates.authority, certificates.admin)
+        server = control_plane.apiserver(binaries["kube-apiserver"], certificates, chosen, reached.services)
+        self._run("kube-apiserver", server)
         stages = self.directory / "stages.yaml"
         stages.write_text(simulation.stages(), encoding="utf-8")
         api = Api(self.server, certificates)
@@ -210,15 +242,22 @@ class LocalCluster:
         except KubectlError:
             self.check()  # a part that died tells more than the refused connection
             raise
+        if self._nodes:
+            self._nodes.start(certificates, chosen.server)
+            self.kubectl.apply(*self._nodes.objects())
         self._wait("every CustomResourceDefinition to be served", api.crds_served)
         self._wait("every node to be ready", api.nodes_usable)
         self._wait("the default ServiceAccount", api.default_account_exists)
+        if self._nodes:
+            self._nodes.advertise_devices(self.kubectl)
 
-    def _run(self, name: str, command: Sequence[str]) -> None:
+    def _run(self, name: str, command: Sequence[str]) -> process.Process:
         current = self._require_state()
         log = self.directory / f"{name}.log"
-        current.processes.append(process.start(name, command, log, tied=not self._detached))
+        started = process.start(name, command, log, tied=not self._detached)
+        current.processes.append(started)
         current.save()
+        return started
 
     def _wait(self, what: str, condition: Callable[[], bool]) -> None:
         deadline = time.monotonic() + START_SECONDS

@@ -6,6 +6,7 @@
       gpus: 8
       gpuMemoryMiB: 81559
       taint: nvidia.com/gpu=present:NoSchedule
+      runtime: containerd         # a real node; kwok (the default) simulates one
 
 Keys left out take the defaults of `NodePool`; a pool without `gpus` is a plain CPU node.
 """
@@ -13,13 +14,14 @@ Keys left out take the defaults of `NodePool`; a pool without `gpus` is a plain 
 from __future__ import annotations
 
 import re
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields, replace
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from charttest.errors import ClusterError
+from charttest.quantity import parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,6 +33,9 @@ TAINT = re.compile(
 )
 COMPUTE = re.compile(r"(\d+)\.(\d+)")
 LARGEST_POOL = 1000
+KWOK, CONTAINERD = "kwok", "containerd"
+MOST_REAL_NODES = 8
+MOST_CPUS = 256  # a cgroup cannot weigh more
 
 
 @dataclass(frozen=True)
@@ -47,12 +52,27 @@ class NodePool:
     cpu: str = "64"
     memory: str = "512Gi"
     taint: str = ""  # key[=value]:effect
+    runtime: str = KWOK
     labels: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def real(self) -> bool:
+        """Whether its nodes run containers."""
+        return self.runtime == CONTAINERD
+
+    @property
+    def names(self) -> list[str]:
+        """The names of its nodes."""
+        return [f"{self.name}-{index}" for index in range(self.count)]
+
+    @property
+    def devices(self) -> dict[str, str]:
+        """Its extended resources, as a part of a node's capacity."""
+        return {self.resource: str(self.gpus)} if self.gpus else {}
+
     def nodes(self) -> Iterable[dict[str, Any]]:
-        """The Node objects, managed by kwok."""
-        for index in range(self.count):
-            yield self._node(f"{self.name}-{index}")
+        """The Node objects; kwok manages those that are not real."""
+        return map(self._node, self.names)
 
     def _node(self, name: str) -> dict[str, Any]:
         labels = {
@@ -63,20 +83,17 @@ class NodePool:
             **self._gpu_labels(),
             **self.labels,
         }
-        capacity = {"cpu": self.cpu, "memory": self.memory, "ephemeral-storage": "2Ti", "pods": "110"}
-        if self.gpus:
-            capacity[self.resource] = str(self.gpus)
         node: dict[str, Any] = {
             "apiVersion": "v1",
             "kind": "Node",
-            "metadata": {
-                "name": name,
-                "labels": labels,
-                "annotations": {"kwok.x-k8s.io/node": "fake"},
-            },
+            "metadata": {"name": name, "labels": labels},
             "spec": {},
-            "status": {"capacity": capacity, "allocatable": capacity},
         }
+        if not self.real:
+            capacity = {"cpu": self.cpu, "memory": self.memory, "ephemeral-storage": "2Ti", "pods": "110"}
+            capacity |= self.devices
+            node["metadata"]["annotations"] = {"kwok.x-k8s.io/node": "fake"}
+            node["status"] = {"capacity": capacity, "allocatable": capacity}
         if self.taint:
             match = TAINT.fullmatch(self.taint)
             assert match is not None, "checked when the file was read"  # noqa: S101
@@ -108,6 +125,11 @@ def _family(major: int, minor: int) -> str:
     families = {7: "turing" if minor >= 5 else "volta", 8: "ada-lovelace" if minor >= 9 else "ampere"}
     families |= {9: "hopper", 10: "blackwell", 12: "blackwell"}
     return families.get(major, "undefined")
+
+
+def simulated(pool: NodePool) -> NodePool:
+    """The same pool without real nodes."""
+    return replace(pool, runtime=KWOK)
 
 
 def read_node_pools(path: Path | None = None) -> list[NodePool]:
@@ -157,6 +179,14 @@ def _pool(where: str, entry: object) -> NodePool:
         ("name", DNS_LABEL.fullmatch(pool.name), "lower-case letters, digits and '-'"),
         ("count", 1 <= pool.count <= LARGEST_POOL, f"1 to {LARGEST_POOL}"),
         ("gpus", pool.gpus >= 0, "0 or more"),
+        ("runtime", pool.runtime in (KWOK, CONTAINERD), f"{KWOK} or {CONTAINERD}"),
+        ("count", not pool.real or pool.count <= MOST_REAL_NODES, f"1 to {MOST_REAL_NODES} for real nodes"),
+        (
+            "cpu",
+            (cpus := parse(pool.cpu)) and (not pool.real or cpus <= MOST_CPUS),
+            f"a quantity, at most {MOST_CPUS} for real nodes",
+        ),
+        ("memory", parse(pool.memory), "a quantity such as 512Gi"),
         ("taint", not pool.taint or TAINT.fullmatch(pool.taint), "key=value:NoSchedule or key:NoSchedule"),
         (
             "computeCapability",

@@ -13,10 +13,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 VALID = dt.timedelta(days=30)
-SERVICE_IP = "10.97.0.1"  # the first address of the service range: `kubernetes.default.svc`
 SERVER_NAMES = ("localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc")
 
 
@@ -38,10 +38,15 @@ class Pki:
     front_proxy: Pair  # what aggregated APIs trust the API server by
     service_account_key: Path
     service_account_public_key: Path
+    kubelets: dict[str, Pair]  # of real nodes, by node
+    kube_proxy: Pair
 
 
-def create(directory: Path) -> Pki:
-    """Write a new authority, its certificates and the service account key pair into `directory`."""
+def create(directory: Path, addresses: Iterable[str], nodes: Iterable[str] = ()) -> Pki:
+    """Write a new authority, its certificates and the service account key pair into `directory`.
+
+    The API server's certificate is for `addresses`; `nodes` are the names of the real nodes.
+    """
     directory.mkdir(mode=0o700, parents=True)
     authority_key = ec.generate_private_key(ec.SECP256R1())
     name = _name("charttest")
@@ -58,7 +63,7 @@ def create(directory: Path) -> Pki:
             x509.ExtendedKeyUsage([usage]), critical=False
         )
         if usage == ExtendedKeyUsageOID.SERVER_AUTH:
-            builder = builder.add_extension(_server_names(), critical=False)
+            builder = builder.add_extension(_server_names(addresses), critical=False)
         return _write(directory, file, builder.sign(authority_key, hashes.SHA256()), key)
 
     account_key = ec.generate_private_key(ec.SECP256R1())
@@ -76,6 +81,15 @@ def create(directory: Path) -> Pki:
         front_proxy=issue("front-proxy", _name("front-proxy"), ExtendedKeyUsageOID.CLIENT_AUTH),
         service_account_key=private,
         service_account_public_key=public,
+        kubelets={
+            node: issue(
+                f"kubelet-{node}",
+                _name(f"system:node:{node}", "system:nodes"),
+                ExtendedKeyUsageOID.CLIENT_AUTH,
+            )
+            for node in nodes
+        },
+        kube_proxy=issue("kube-proxy", _name("system:kube-proxy"), ExtendedKeyUsageOID.CLIENT_AUTH),
     )
 
 
@@ -101,9 +115,9 @@ def _name(common: str, organization: str | None = None) -> x509.Name:
     return x509.Name(parts)
 
 
-def _server_names() -> x509.SubjectAlternativeName:
-    addresses = [x509.IPAddress(ipaddress.ip_address(ip)) for ip in ("127.0.0.1", SERVICE_IP)]
-    return x509.SubjectAlternativeName([*(x509.DNSName(name) for name in SERVER_NAMES), *addresses])
+def _server_names(addresses: Iterable[str]) -> x509.SubjectAlternativeName:
+    own = [x509.IPAddress(ipaddress.ip_address(address)) for address in addresses]
+    return x509.SubjectAlternativeName([*(x509.DNSName(name) for name in SERVER_NAMES), *own])
 
 
 def _write(

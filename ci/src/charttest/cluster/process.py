@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from charttest.node.requirements import search_path
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -58,7 +60,7 @@ def start(name: str, command: Sequence[str], log: Path, *, tied: bool) -> Proces
         popen = subprocess.Popen(
             command,
             cwd=folder,
-            env={"PATH": os.environ.get("PATH", ""), "HOME": folder, "TMPDIR": folder, MARK: folder},
+            env={"PATH": search_path(), "HOME": folder, "TMPDIR": folder, MARK: folder},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from charttest import parts
+from charttest.node.configuration import VOLUMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,9 +24,10 @@ STAGES = (
     "pod/fast/pod-delete.yaml",
     "volume/fast/pv-bind.yaml",
     "volume/fast/pv-delete.yaml",
-    "volume/fast/pvc-provision.yaml",
     "volume/fast/pvc-delete.yaml",
 )
+EVERY_NODE = {"key": "kubernetes.io/os", "operator": "In", "values": ["linux"]}
+PROVISION = "volume/fast/pvc-provision.yaml"
 CRD_FOLDERS = (("sigs.k8s.io/gateway-api", "config/crd/standard"),)
 
 
@@ -34,6 +37,8 @@ def stages() -> str:
     documents = [(folder / name).read_text(encoding="utf-8") for name in STAGES]
     complete = yaml.safe_load((folder / "pod/fast/pod-complete.yaml").read_text(encoding="utf-8"))
     documents.append(yaml.safe_dump(_completes_bare_pods(complete), sort_keys=False))
+    provision = yaml.safe_load((folder / PROVISION).read_text(encoding="utf-8"))
+    documents.append(yaml.safe_dump(_provisions_local_volumes(provision), sort_keys=False))
     return "\n---\n".join(documents)
 
 
@@ -44,6 +49,19 @@ def _completes_bare_pods(stage: dict[str, Any]) -> dict[str, Any]:
     owner = next(e for e in expressions if "ownerReferences" in e["key"])
     owner["key"], owner["operator"] = ".spec.restartPolicy", "In"
     owner["values"] = ["Never"]
+    return stage
+
+
+def _provisions_local_volumes(stage: dict[str, Any]) -> dict[str, Any]:
+    """kwok provisions host paths, which Kubernetes gives to root alone; a local volume honours fsGroup."""
+    apply = next(step["apply"] for step in stage["spec"]["steps"] if "apply" in step)
+    before, found, _ = apply["template"].partition("  hostPath:")
+    assert found, "the stage of the pinned kwok"  # noqa: S101
+    volume = {
+        "local": {"path": VOLUMES + "/pvc-{{ .metadata.uid }}"},
+        "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [EVERY_NODE]}]}},
+    }
+    apply["template"] = before + textwrap.indent(yaml.safe_dump(volume), "  ")
     return stage
 
 

@@ -7,12 +7,13 @@ import fcntl
 import json
 import os
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from charttest.cluster import process
 from charttest.cluster.process import Process
+from charttest.node import cgroups
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +29,9 @@ class State:
     owner: tuple[int, int] | None  # pid and start time of the process that it must not outlive
     server: str
     processes: list[Process]
+    nodes: dict[str, int] = field(
+        default_factory=dict
+    )  # real nodes: name -> pid of the holder of its namespaces
 
     @property
     def abandoned(self) -> bool:
@@ -41,6 +45,7 @@ class State:
         document = {
             "owner": self.owner,
             "server": self.server,
+            "nodes": self.nodes,
             "processes": [
                 {"name": p.name, "pid": p.pid, "started": p.started, "log": str(p.log)}
                 for p in self.processes
@@ -54,6 +59,7 @@ class State:
         """End every process and delete the folder; returns pids that would not end (none, normally)."""
         left = process.end(self.directory)
         if not left:
+            cgroups.remove(self.directory)
             shutil.rmtree(self.directory, ignore_errors=True)
         return left
 
@@ -72,6 +78,7 @@ def load(directory: Path) -> State | None:
             directory=directory,
             owner=tuple(document["owner"]) if document["owner"] else None,
             server=document["server"],
+            nodes=document["nodes"],
             processes=[
                 Process(p["name"], p["pid"], p["started"], Path(p["log"])) for p in document["processes"]
             ],
@@ -108,4 +115,5 @@ def sweep() -> None:
         state = load(folder)
         if state is None or state.abandoned:
             process.end(folder)
+            cgroups.remove(folder)
             shutil.rmtree(folder, ignore_errors=True)

@@ -80,6 +80,17 @@ def _helm(major: int, version: str, seconds: int, oldest: str) -> Part:
     )
 
 
+def _containerd(binary: str, seconds: int, version_command: tuple[str, ...] = ("--version",)) -> Part:
+    package = f"github.com/containerd/containerd/v2/cmd/{binary}"
+    ldflags = "-X github.com/containerd/containerd/v2/version.Version=2.4.2"
+    return Part(binary, binary, "2.4.2", "containerd", package, seconds, ldflags, version_command)
+
+
+def _cni(binary: str, kind: str) -> Part:
+    package = f"github.com/containernetworking/plugins/plugins/{kind}/{binary}"
+    return Part(binary, binary, "1.9.1", "cni", package, 2)
+
+
 PARTS = {
     part.name: part
     for part in (
@@ -90,6 +101,14 @@ PARTS = {
         _kubernetes("kube-controller-manager", 58),
         _kubernetes("kube-scheduler", 3),
         _kubernetes("kubectl", 13, ("version", "--client")),
+        _kubernetes("kubelet", 15),
+        _kubernetes("kube-proxy", 8),
+        _containerd("containerd", 28),
+        _containerd("containerd-shim-runc-v2", 1, ("-v",)),
+        _containerd("ctr", 2),
+        _cni("bridge", "main"),
+        _cni("host-local", "ipam"),
+        Part("coredns", "coredns", "1.14.3", "coredns", ".", 78),
         Part("kwok", "kwok", "0.8.0", "kwok", "sigs.k8s.io/kwok/cmd/kwok", 42),
     )
 }

@@ -1,0 +1,1 @@
+"""Real nodes beside the simulated ones: kubelet, containerd and kube-proxy in namespaces of their own."""
