@@ -16,10 +16,10 @@ from charttest.helm import helm
 from charttest.lint import Scenario
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from charttest.plugin import Chart, GpuNode
-    from charttest.release import Release
+    from charttest.release import Release, Releases
 
 FILES = sorted((Path(__file__).parents[2] / "charts/vllm-stack/ci").glob("*-values.yaml"))
 LIVES = [(path, major) for path in FILES for major in (3, 4)]
@@ -29,7 +29,7 @@ CHANGE = {"defaults": {"podAnnotations": {"example.com/change": "1"}}}
 
 @pytest.fixture(scope="module")
 def lives(
-    chart: Chart, release_factory: Callable[..., Release], gpu_nodes: list[GpuNode]
+    chart: Chart, release_factory: Releases, gpu_nodes: list[GpuNode]
 ) -> Iterator[dict[tuple[Path, int], Future[None]]]:
     with ThreadPoolExecutor(max_workers=4) as pool:
         yield {
@@ -52,7 +52,7 @@ def test_a_scenario_installs_rolls_and_leaves_nothing(
 
 def live(
     chart: Chart,
-    release_factory: Callable[..., Release],
+    release_factory: Releases,
     path: Path,
     major: int,
     gpu_nodes: list[GpuNode],

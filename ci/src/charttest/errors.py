@@ -4,6 +4,7 @@ CharttestError        exit code 2: the run itself did not work
 ├── UsageError        an input of the command or the fixture cannot be used
 ├── PartError         a component, or the Go toolchain, cannot be found or built
 ├── ClusterError      the local control plane cannot be started or reached
+├── StartError        a program that is there cannot be started
 ├── RenderError       a chart cannot be rendered
 └── FindingError      exit code 1: the run worked and found something wrong in a chart
 """
@@ -33,6 +34,10 @@ class PartError(CharttestError):
 
 class ClusterError(CharttestError):
     """The local control plane cannot be started or reached."""
+
+
+class StartError(CharttestError):
+    """A program that is there cannot be started."""
 
 
 class RenderError(CharttestError):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -15,6 +14,7 @@ import yaml
 
 from charttest import parts
 from charttest.errors import RenderError
+from charttest.programs import run
 
 Values = Mapping[str, Any] | Path
 """Values of a chart: a dictionary, or the path of a YAML file."""
@@ -49,13 +49,10 @@ class Helm:
 
     def run(self, *arguments: str, stdin: str | None = None, timeout: float = 600) -> str:
         """What `helm ARGUMENTS` prints; HelmError when it fails. `timeout` in seconds."""
-        done = subprocess.run(
+        done = run(
             [str(self.binary), *arguments],
-            input=stdin,
-            capture_output=True,
-            text=True,
+            stdin=stdin,
             timeout=timeout,
-            check=False,
             # Not the user's namespace, kubeconfig or Helm settings: the same result on every machine.
             env={key: value for key, value in os.environ.items() if not key.startswith(("HELM_", "KUBE"))},
         )

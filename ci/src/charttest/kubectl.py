@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from charttest import parts
 from charttest.errors import ClusterError
+from charttest.programs import run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +38,7 @@ class Kubectl:
     def __call__(self, *arguments: str, stdin: str | None = None) -> str:
         """What `kubectl ARGUMENTS` prints; KubectlError when it fails."""
         command = [str(self._binary), "--kubeconfig", str(self.kubeconfig), *arguments]
-        done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
+        done = run(command, stdin=stdin)
         if done.returncode:
             raise KubectlError(arguments, done.stderr or done.stdout)
         return done.stdout

@@ -10,8 +10,6 @@ there is one cluster; with another distribution every worker that meets such a t
 
 from __future__ import annotations
 
-import itertools
-import uuid
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,19 +17,20 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from charttest.helm import Helm, Values
-from charttest.helm import helm as find_helm
 from charttest.kubectl import Kubectl
 from charttest.lint import Scenario, require_chart, scenarios
-from charttest.release import Release
+from charttest.release import Release, Releases
 from charttest.render import Rendered, render
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from _pytest.terminal import TerminalReporter
 
-_CLUSTER_FIXTURES = {"kube_cluster", "kube_config", "kubectl", "local_cluster"}
+    from charttest.helm import Values
+
+_CLUSTER_FIXTURES = {"kube_cluster", "kube_config", "kubectl", "local_cluster", "node_cluster"}
+_GIVEN = pytest.StashKey[str | None]()  # --kubeconfig as it was given
 
 
 @dataclass(frozen=True)
@@ -59,6 +58,13 @@ class GpuNode:
     accelerators: Mapping[str, int]
 
 
+@dataclass(frozen=True)
+class NodeCluster:
+    """A cluster whose nodes run containers."""
+
+    kubectl: Kubectl
+
+
 def chart_path(config: pytest.Config) -> Path:
     """The folder of the chart under test: --chart-path, else the ini file's chart_path."""
     given = config.getoption("chart_path") or config.getini("chart_path")
@@ -71,10 +77,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini(
         "node_pools", "A file of node pools for the local cluster, from the root folder.", default=""
     )
+    parser.addini(
+        "real_node_pools",
+        "A file of node pools for the cluster that runs pods, from the root folder.",
+        default="",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker that the plugin sets."""
+    config.stash[_GIVEN] = config.getoption("kubeconfig")
     config.addinivalue_line("markers", "cluster: needs a Kubernetes API; set by the plugin for its fixtures")
 
 
@@ -136,33 +148,39 @@ def gpu_nodes(kubectl: Kubectl) -> list[GpuNode]:
 
 
 @pytest.fixture(scope="session")
-def release_factory(kubectl: Kubectl, chart: Chart) -> Iterator[Callable[..., Release]]:
+def release_factory(kubectl: Kubectl, chart: Chart) -> Iterator[Releases]:
     """Makes releases, not installed yet, each in a new namespace that enforces Pod Security restricted.
 
     Takes `helm` (Helm 4 when it is left out) and `timeout_seconds`; safe to call from several threads.
     """
-    made: list[Release] = []
-    session, numbers = uuid.uuid4().hex[:6], itertools.count()
+    with Releases(kubectl, chart.path) as releases:
+        yield releases
 
-    def make(*, helm: Helm | None = None, timeout_seconds: int = 60) -> Release:
-        name = f"t{next(numbers)}-{session}"
-        namespace = {
-            "apiVersion": "v1",
-            "kind": "Namespace",
-            "metadata": {"name": name, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}},
-        }
-        kubectl.apply(namespace)
-        release = Release(helm or find_helm(), chart.path, name, name, kubectl, timeout_seconds)
-        made.append(release)
-        return release
 
-    yield make
-    if made:
-        kubectl("delete", "namespace", "--wait=false", *(release.namespace for release in made))
+@pytest.fixture(scope="session")
+def node_cluster(pytestconfig: pytest.Config) -> Iterator[NodeCluster]:
+    """A cluster whose nodes run containers, with the test engine's image in them.
+
+    With `--kubeconfig` that cluster, whose nodes must have the image already; else a second local cluster with
+    the pools of the ini file's `real_node_pools`. Skips, with the reason, where no real node can run.
+    """
+    given = pytestconfig.stash[_GIVEN]
+    if given:
+        yield NodeCluster(Kubectl(Path(given)))
+        return
+    from charttest.cluster import LocalCluster  # noqa: PLC0415 - only when a test needs it
+    from charttest.images.engine import engine_archive  # noqa: PLC0415
+
+    cluster = LocalCluster(node_pools=pytestconfig.rootpath / pytestconfig.getini("real_node_pools"))
+    if reason := cluster.why_not_real():
+        pytest.skip(reason)
+    with cluster:
+        cluster.load_image(engine_archive())
+        yield NodeCluster(cluster.kubectl)
 
 
 @pytest.fixture
-def release(release_factory: Callable[..., Release]) -> Iterator[Release]:
+def release(release_factory: Releases) -> Iterator[Release]:
     """A release with a unique name and namespace, not installed yet; it is uninstalled after the test."""
     made = release_factory()
     yield made

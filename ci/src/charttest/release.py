@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from charttest.helm import Helm, Values, value_options
+from charttest.helm import helm as find_helm
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from types import TracebackType
 
     from charttest.kubectl import Kubectl
 
@@ -66,3 +70,41 @@ class Release:
         where = ("--kubeconfig", str(self.kubectl.kubeconfig), "--namespace", self.namespace)
         # Helm ends by itself; the subprocess limit is for a Helm that does not.
         return self.helm.run(*arguments, *where, stdin=stdin, timeout=self.timeout_seconds + 60)
+
+
+class Releases:
+    """Makes releases of a chart, not installed yet, each in a new namespace that enforces `restricted`.
+
+    Safe to call from several threads; leaving the block deletes the namespaces.
+    """
+
+    def __init__(self, kubectl: Kubectl, chart: Path) -> None:
+        """Of this chart, in the cluster of `kubectl`."""
+        self._kubectl = kubectl
+        self._chart = chart
+        self._session = uuid.uuid4().hex[:6]
+        self._numbers = itertools.count()
+        self._namespaces: list[str] = []
+
+    def __call__(self, *, helm: Helm | None = None, timeout_seconds: int = 60) -> Release:
+        """A new one; with Helm 4 if `helm` is left out."""
+        name = f"t{next(self._numbers)}-{self._session}"
+        namespace = {
+            "apiVersion": "v1",
+            "kind": "Namespace",
+            "metadata": {"name": name, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}},
+        }
+        self._kubectl.apply(namespace)
+        self._namespaces.append(name)
+        return Release(helm or find_helm(), self._chart, name, name, self._kubectl, timeout_seconds)
+
+    def __enter__(self) -> Releases:
+        """Nothing to prepare."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Delete the namespaces, without waiting for them."""
+        if self._namespaces:
+            self._kubectl("delete", "namespace", "--wait=false", *self._namespaces)

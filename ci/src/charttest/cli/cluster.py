@@ -17,19 +17,23 @@ NAME = click.option(
 
 @click.group()
 def cluster() -> None:
-    """Run a real control plane with simulated GPU nodes on this machine, without Docker."""
+    """Run a real control plane with simulated and real GPU nodes on this machine, without Docker."""
 
 
 @cluster.command()
 @NAME
 @click.option(
-    "--nodes", type=click.Path(path_type=Path), help="Node pools (YAML): count, product, gpus, memory, taint."
+    "--nodes",
+    type=click.Path(path_type=Path),
+    help="Node pools (YAML): count, product, gpus, memory, taint, runtime.",
 )
 @click.option("--port", type=click.IntRange(1, 65535), help="Port of the API server; default: a free one.")
 def up(name: str, nodes: Path | None, port: int | None) -> None:
     """Start a cluster and print how to use and stop it."""
     started = LocalCluster(name, node_pools=nodes, port=port, detached=True)
     started.start()
+    if started.only_simulated:
+        click.echo(f"# every node is simulated: {started.only_simulated}")
     click.echo(f"export KUBECONFIG={shlex.quote(str(started.kubeconfig))}")
     click.echo(f"# {started.server} is up; stop it with: charttest cluster down --name {name}")
 
@@ -57,6 +61,16 @@ def status(name: str | None, only_kubeconfig: bool, as_json: bool) -> None:
                 click.echo(f"  {part.name:<24} {'running' if part.alive else 'DEAD':<8} pid {part.pid}")
     for found in clusters:
         found.check()
+
+
+@cluster.command()
+@NAME
+@click.argument("archives", nargs=-1, required=True, type=click.Path(path_type=Path))
+def load(name: str, archives: tuple[Path, ...]) -> None:
+    """Put the images of OCI archives into the nodes that run containers."""
+    for archive in archives:
+        LocalCluster.find(name).load_image(archive)
+        click.echo(f"{archive}: loaded")
 
 
 @cluster.command()

@@ -16,6 +16,7 @@ from charttest.cluster import control_plane, kubeconfig, pki, ports, process, si
 from charttest.cluster.api import Api
 from charttest.cluster.nodepools import read_node_pools, simulated
 from charttest.errors import ClusterError
+from charttest.images.engine import pause_archive
 from charttest.kubectl import Kubectl, KubectlError
 from charttest.node import images, nodes, requirements
 from charttest.parts.cache import cache_folder
@@ -98,6 +99,10 @@ class LocalCluster:
     def status(self) -> list[PartStatus]:
         """Every part and whether it runs."""
         return [PartStatus(p.name, p.pid, p.alive, p.log) for p in self._require_state().processes]
+
+    def why_not_real(self) -> str:
+        """Why no node of this cluster can run containers here, with the next step; empty when they can."""
+        return requirements.missing(self.directory, cache_folder())
 
     def check(self) -> None:
         """ClusterError with the tail of its log if a part has died."""
@@ -210,7 +215,7 @@ class LocalCluster:
     def _possible(self, pools: list[NodePool]) -> list[NodePool]:
         """These pools, with the real ones simulated where this machine cannot run them."""
         if any(pool.real for pool in pools):
-            self.only_simulated = requirements.missing(self.directory, cache_folder())
+            self.only_simulated = self.why_not_real()
         return [simulated(pool) for pool in pools] if self.only_simulated else pools
 
     def _bring_up(self, binaries: dict[str, Path], objects: str, chosen: Ports) -> None:
@@ -250,6 +255,7 @@ class LocalCluster:
         self._wait("the default ServiceAccount", api.default_account_exists)
         if self._nodes:
             self._nodes.advertise_devices(self.kubectl)
+            self.load_image(pause_archive())
 
     def _run(self, name: str, command: Sequence[str]) -> process.Process:
         current = self._require_state()

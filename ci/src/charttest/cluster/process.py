@@ -84,7 +84,9 @@ def end(folder: Path, timeout_seconds: float = 10) -> list[int]:
     deadline = time.monotonic() + timeout_seconds
     while (left := marked(folder)) and time.monotonic() < deadline:
         for pid in left:
-            _kill(pid, folder, deadline)
+            if not _waits_for_its_child(pid):
+                _kill(pid, folder, deadline)
+        time.sleep(0.005)
     return left
 
 
@@ -94,6 +96,16 @@ def _has_mark(proc: Path, folder: Path) -> bool:
             b"\0"
         )
     except OSError:  # ended meanwhile, or another user's
+        return False
+
+
+def _waits_for_its_child(pid: int) -> bool:
+    """Whether it is one that enters namespaces for another: killed first, it would leave a zombie to process 1."""
+    proc = Path(f"/proc/{pid}")
+    try:
+        waits = (proc / "comm").read_text().strip() in ("unshare", "nsenter")
+        return waits and bool((proc / "task" / str(pid) / "children").read_text().strip())
+    except OSError:  # ended meanwhile
         return False
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 from typing import TYPE_CHECKING, Any
 
+from charttest import programs
 from charttest.errors import ClusterError
 from charttest.node.requirements import search_path
 
@@ -16,15 +16,7 @@ if TYPE_CHECKING:
 
 def run(*command: str) -> str:
     """What `command` prints; ClusterError with what it complained about."""
-    done = subprocess.run(
-        command,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        check=False,
-        env={**os.environ, "PATH": search_path(), "LC_ALL": "C"},
-    )
+    done = programs.run(command, env={**os.environ, "PATH": search_path(), "LC_ALL": "C"})
     if done.returncode:
         told = (done.stderr or done.stdout).strip().splitlines()
         raise ClusterError(

@@ -153,7 +153,7 @@ def coredns(addresses: Addresses, kubeconfig: Path) -> str:
   errors
   ready 127.0.0.1:8181
   kubernetes cluster.local in-addr.arpa {{
-    kubeconfig {kubeconfig}
+    kubeconfig "{kubeconfig}"
     ttl 1
   }}
 }}

@@ -20,6 +20,7 @@ PROGRAMS = {
     "runc": "runc",
     "unshare": "util-linux",
 }
+KERNEL_LOG = Path("/dev/kmsg")
 CAP_SYS_ADMIN = 21
 CAP_NET_ADMIN = 12
 # A node sees folders of its own here; what it needs of this machine must lie elsewhere.
@@ -41,8 +42,8 @@ def _missing(needed: Iterable[Path]) -> Iterator[str]:
     if absent := [name for name in PROGRAMS if shutil.which(name, path=search_path()) is None]:
         packages = " ".join(sorted({PROGRAMS[name] for name in absent}))
         yield f"real nodes need {', '.join(absent)}; install: apt-get install {packages}"
-    if not Path("/dev/kmsg").exists():
-        yield "real nodes need /dev/kmsg, which this container lacks; run it privileged"
+    if not KERNEL_LOG.exists():  # where the kubelet reads of processes that ran out of memory
+        yield f"real nodes need {KERNEL_LOG}, which this container lacks; run it privileged"
     for folder in needed:
         if any(folder.resolve().is_relative_to(hidden) for hidden in HIDDEN):
             yield f"real nodes cannot see {folder}; set XDG_STATE_HOME and XDG_CACHE_HOME to folders elsewhere"
