@@ -49,7 +49,7 @@ spec:
         - {name: http, containerPort: {{ $w.engine.port }}}
       {{- include "vllm-stack.resources" . }}
       {{- if $w.budgetSeconds }}
-      startupProbe: {httpGet: {path: {{ $w.engine.probePath }}, port: http}, periodSeconds: 10, timeoutSeconds: 5, failureThreshold: {{ div (add $w.budgetSeconds 9) 10 }}}
+      startupProbe: {httpGet: {path: {{ $w.engine.probePath }}, port: http}, periodSeconds: 2, timeoutSeconds: 2, failureThreshold: {{ div (add $w.budgetSeconds 1) 2 }}}
       livenessProbe: {httpGet: {path: {{ $w.engine.probePath }}, port: http}, periodSeconds: 10, timeoutSeconds: 10, failureThreshold: 6}
       {{- end }}
       readinessProbe: {httpGet: {path: {{ $w.engine.probePath }}, port: http}, periodSeconds: 5, timeoutSeconds: 5, failureThreshold: 3}

@@ -77,6 +77,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini(
         "node_pools", "A file of node pools for the local cluster, from the root folder.", default=""
     )
+    parser.addini("test_engine", "The file of the flags that the test engine accepts, from the root folder.")
+    parser.addini("test_engine_images", "The names under which nodes have the test engine.", type="linelist")
     parser.addini(
         "real_node_pools",
         "A file of node pools for the cluster that runs pods, from the root folder.",
@@ -175,7 +177,8 @@ def node_cluster(pytestconfig: pytest.Config) -> Iterator[NodeCluster]:
     if reason := cluster.why_not_real():
         pytest.skip(reason)
     with cluster:
-        cluster.load_image(engine_archive())
+        engine_file = pytestconfig.rootpath / pytestconfig.getini("test_engine")
+        cluster.load_image(engine_archive(engine_file, pytestconfig.getini("test_engine_images")))
         yield NodeCluster(cluster.kubectl)
 
 

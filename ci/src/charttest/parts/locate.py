@@ -29,7 +29,7 @@ class Status:
 
 def locate(part: Part) -> Status:
     """Return where `part` is: a fitting program on PATH goes before the cache."""
-    on_path = shutil.which(part.binary)
+    on_path = shutil.which(part.binary) if part.on_path else None
     version = on_path and _version(on_path, part)
     if on_path and version and _fits(version, part):
         return Status(part.name, version, "PATH", Path(on_path).absolute())

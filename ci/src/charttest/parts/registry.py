@@ -6,6 +6,7 @@ families are apart because their dependency graphs conflict.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,8 @@ class Part:
     version_command: tuple[str, ...] = ("--version",)
     oldest_on_path: str | None = None
     """A binary on PATH fits from this version on within its major version; None: only the pinned one."""
+    on_path: bool = True
+    """Whether a binary on PATH can be it at all: not where PATH may have another program of that name."""
 
     @property
     def folder(self) -> Path:
@@ -88,7 +91,19 @@ def _containerd(binary: str, seconds: int, version_command: tuple[str, ...] = ("
 
 def _cni(binary: str, kind: str) -> Part:
     package = f"github.com/containernetworking/plugins/plugins/{kind}/{binary}"
-    return Part(binary, binary, "1.9.1", "cni", package, 2)
+    return Part(binary, binary, "1.9.1", "cni", package, 2, on_path=False)  # iproute2 has a `bridge`
+
+
+def _program(name: str, binary: str) -> Part:
+    version = _of_sources(FOLDER / "programs")
+    return Part(name, binary, version, "programs", f"./cmd/{binary}", 3, on_path=False)
+
+
+def _of_sources(folder: Path) -> str:
+    """A version for what is built from sources beside this file: the cache is kept by version."""
+    files = sorted(path for pattern in ("*.go", "go.mod") for path in folder.rglob(pattern))
+    digest = hashlib.sha256(b"".join(path.name.encode() + path.read_bytes() for path in files))
+    return f"0-{digest.hexdigest()[:12]}"
 
 
 PARTS = {
@@ -108,7 +123,17 @@ PARTS = {
         _containerd("ctr", 2),
         _cni("bridge", "main"),
         _cni("host-local", "ipam"),
-        Part("coredns", "coredns", "1.14.3", "coredns", ".", 78),
+        Part("coredns", "coredns", _of_sources(FOLDER / "coredns"), "coredns", ".", 78, on_path=False),
+        _program("test-engine", "vllm"),
+        _program("pause", "pause"),
+        Part(
+            "llm-d-inference-sim",
+            "llm-d-inference-sim",
+            "0.10.2",
+            "simulator",
+            "github.com/llm-d/llm-d-inference-sim/cmd/llm-d-inference-sim",
+            150,
+        ),
         Part("kwok", "kwok", "0.8.0", "kwok", "sigs.k8s.io/kwok/cmd/kwok", 42),
     )
 }

@@ -1,0 +1,67 @@
+"""The images that the nodes need: the test engine, under the name of the real one, and what holds a pod."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from typing import TYPE_CHECKING
+
+import yaml
+
+from charttest import parts
+from charttest.images import tree
+from charttest.images.oci import Entry, write_archive
+from charttest.node.configuration import PAUSE_IMAGE
+from charttest.parts.cache import cache_folder, lock, make_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+LAYOUT = 1  # raise it when what lies in an image changes
+PATH = "/usr/local/bin"
+
+
+def pause_archive() -> Path:
+    """The image that holds a pod's namespaces, as an archive; written once."""
+    pause = parts.find("pause")
+
+    def write(target: Path) -> None:
+        write_archive(target, [PAUSE_IMAGE], [[Entry("pause", pause)]], entrypoint=["/pause"])
+
+    return _written("pause", pause.name, write)
+
+
+def engine_archive(engine_file: Path, names: Sequence[str]) -> Path:
+    """The test engine as an archive of one image with these full names; written once.
+
+    `engine_file` lists the flags that it accepts, as the chart's files/engines/vllm.yaml does.
+    """
+    found = parts.find_all(("test-engine", "llm-d-inference-sim"))
+    document = yaml.safe_load(engine_file.read_text(encoding="utf-8"))
+    flags = json.dumps({kind: listed.split() for kind, listed in document["flags"].items()}).encode()
+
+    def write(target: Path) -> None:
+        small = [
+            Entry("etc/passwd", b"root:x:0:0:root:/:/bin/false\n", 0o644),
+            Entry("etc/test-engine/flags.json", flags, 0o644),
+            Entry("tmp", mode=0o1777),
+            Entry("usr/local/bin/vllm", found["test-engine"]),
+        ]
+        simulator = [Entry("usr/local/bin/llm-d-inference-sim", found["llm-d-inference-sim"])]
+        write_archive(target, names, [tree.python(), simulator, small], environment={"PATH": PATH})
+
+    files = sorted(path.name for path in found.values())
+    return _written(
+        "engine", json.dumps([files, sys.version, sys.base_prefix, flags.decode(), list(names)]), write
+    )
+
+
+def _written(name: str, inputs: str, write: Callable[[Path], None]) -> Path:
+    digest = hashlib.sha256(f"{LAYOUT} {inputs}".encode()).hexdigest()[:12]
+    target = make_folder(cache_folder() / "images") / f"{name}-{digest}.tar"
+    with lock(target.name, waiting=lambda: None):
+        if not target.is_file():
+            write(target)
+    return target

@@ -1,0 +1,3 @@
+module charttest/parts/programs
+
+go 1.24
