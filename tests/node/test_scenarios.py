@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.node.pods import engine, eventually, pods
+from tests.node.pods import engine, pods
 
 from charttest.externals import stand_ins
 from charttest.lint import Scenario
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from charttest.release import Release, Releases
 
 FILES = sorted((Path(__file__).parents[2] / "charts/vllm-stack/ci").glob("*-values.yaml"))
-# An image that differs from the test engine's only by its name; nothing else of a scenario is changed.
+STOPS_SOON = {"defaults": {"shutdown": {"preStopSeconds": 1}}}
 ENGINE = {"repository": "vllm/vllm-openai", "tag": "v0.33.0"}
 
 
@@ -44,15 +44,16 @@ def live(chart: Chart, release: Release, path: Path) -> None:
     )
     if objects := stand_ins(rendered, scenario.external):
         release.kubectl.apply(*objects, namespace=release.namespace)
-    release.install(path, wait=False)
-    for store, model in model_stores(rendered.find("Deployment")):
+    release.install(path, STOPS_SOON, wait=False)
+    stores = list(model_stores(rendered.find("Deployment")))
+    for store, model in stores:
         fill(release, store, model)
     status = ("rollout", "status", "deployments", "--selector", f"app.kubernetes.io/instance={release.name}")
     release.kubectl(*status, "--namespace", release.namespace, "--timeout=120s")
     assert "Succeeded" in release.test()
-    assert {engine(found)["restartCount"] for found in pods(release)} == {0}
+    if not stores:  # an engine whose model is not there yet ends, and is started again
+        assert {engine(found)["restartCount"] for found in pods(release)} == {0}
     release.uninstall()
-    eventually("the pods to go", lambda: not pods(release))
 
 
 def model_stores(deployments: list[Any]) -> Iterator[tuple[str, str]]:
@@ -93,3 +94,4 @@ def fill(release: Release, claim: str, model: str) -> None:
     )
     succeeded = "--for=jsonpath={.status.phase}=Succeeded"
     release.kubectl("wait", "pod/fill", succeeded, "--namespace", release.namespace, "--timeout=60s")
+    release.kubectl("delete", "pod/fill", "--namespace", release.namespace)

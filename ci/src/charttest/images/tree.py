@@ -17,11 +17,14 @@ if TYPE_CHECKING:
 
 # Of Python's library: what no program in an image asks for.
 LEFT_OUT = {
+    "_test*",
+    "_tkinter*",
     "config-*",
     "dist-packages",
     "ensurepip",
     "idlelib",
     "lib2to3",
+    "pydoc_data",
     "site-packages",
     "test",
     "tests",
