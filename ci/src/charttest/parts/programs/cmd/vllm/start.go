@@ -98,7 +98,6 @@ func startSimulator(settings *settings) (*simulator, error) {
 		"--max-num-seqs=" + strconv.Itoa(settings.maxNumSeqs),
 		"--time-to-first-token=" + text("TEST_ENGINE_TIME_TO_FIRST_TOKEN", "50ms"),
 		"--inter-token-latency=" + text("TEST_ENGINE_INTER_TOKEN_LATENCY", "20ms"),
-		"--mode=echo",
 		"--force-dummy-tokenizer",
 	}
 	arguments = append(append(arguments, "--served-model-name"), settings.servedNames...)
