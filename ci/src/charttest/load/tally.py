@@ -52,7 +52,7 @@ class Tally:
         kinds = ", ".join(f"{number} {name}" for name, number in self.outcomes.items() if name != "ok")
         lines = [
             f"{self.what}: lost {self.lost} of {self.total} in {self.seconds:.1f} s ({kinds or 'none'}); "
-            f"latency p50 {self.latency['p50']} s, p99 {self.latency['p99']} s, max {self.latency['max']} s; "
+            f"latency p50/p99/max {'/'.join(str(self.latency[name]) for name in ('p50', 'p99', 'max'))} s; "
             f"{self.reconnects} reconnects, {len(self.changes)} endpoint changes"
         ]
         lines += [
