@@ -37,11 +37,15 @@ class Kubectl:
 
     def __call__(self, *arguments: str, stdin: str | None = None) -> str:
         """What `kubectl ARGUMENTS` prints; KubectlError when it fails."""
-        command = [str(self._binary), "--kubeconfig", str(self.kubeconfig), *arguments]
-        done = run(command, stdin=stdin)
+        done = run(self._command(arguments), stdin=stdin)
         if done.returncode:
             raise KubectlError(arguments, done.stderr or done.stdout)
         return done.stdout
+
+    def begin(self, *arguments: str) -> subprocess.Popen[str]:
+        """`kubectl ARGUMENTS` while it runs, with pipes; the caller ends it."""
+        pipe = subprocess.PIPE
+        return subprocess.Popen(self._command(arguments), stdin=pipe, stdout=pipe, stderr=pipe, text=True)
 
     def get(self, *arguments: str) -> Any:
         """`kubectl get ARGUMENTS` as data: an object, or the list of them."""
@@ -52,3 +56,6 @@ class Kubectl:
         """Create or change these objects."""
         stdin = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)})
         self("apply", "--namespace", namespace, "--filename", "-", stdin=stdin)
+
+    def _command(self, arguments: tuple[str, ...]) -> list[str]:
+        return [str(self._binary), "--kubeconfig", str(self.kubeconfig), *arguments]
