@@ -55,6 +55,14 @@ def ready_addresses(release: Release) -> set[str]:
     }
 
 
+def rolled_out(release: Release) -> None:
+    """Wait until every Deployment has the pods it wants, and no others."""
+    which = ("deployments", f"--selector=app.kubernetes.io/instance={release.name}")
+    release.kubectl("rollout", "status", *which, "--namespace", release.namespace, "--timeout=120s")
+    wanted = sum(deployment["spec"]["replicas"] for deployment in release.get(*which))
+    eventually("old pods to go", lambda: len(pods(release)) == wanted)
+
+
 def eventually(what: str, condition: Callable[[], object], seconds: float = 60) -> None:
     """Wait for a condition; AssertionError that says what did not come."""
     deadline = time.monotonic() + seconds
