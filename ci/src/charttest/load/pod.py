@@ -155,7 +155,6 @@ class LoadPod:
             "serviceAccountName": self.name,
             "automountServiceAccountToken": True,
             "enableServiceLinks": False,
-            "restartPolicy": "Never",
             # The first process of a container ignores SIGTERM unless it handles it.
             "terminationGracePeriodSeconds": 0,
             "nodeSelector": dict(self.node_selector),
