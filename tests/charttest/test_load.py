@@ -710,8 +710,8 @@ def test_the_pod_exists_inside_its_with_statement_only(local_cluster: Any, restr
             pod.load("headless", model="m")
         with pytest.raises(LoadError, match="port=grpc: service plain has no such port; name one of http"):
             pod.load("plain", model="m", port="grpc")
-        # The simulated node has no kubelet to ask; the API server took the client's source before.
-        with pytest.raises(LoadError, match=r"load on plain via service: .*error dialing backend") as told:
+        # A simulated node has no kubelet to ask; the API server took the client's source before.
+        with pytest.raises(LoadError, match="load on plain via service: error: ") as told:
             pod.load("plain", model="m")
         assert len(str(told.value)) < 1000
     assert kubectl.get(*mine) == []
