@@ -88,7 +88,7 @@ class LoadPod:
         if keep_alive:
             what += ", kept connections"
         command = ("python3", "-u", "-c", _SOURCE, json.dumps(asdict(options)))
-        where = ("--namespace", self.namespace, "--stdin", self.name)
+        where = ("--namespace", self.namespace, "--container", "load", "--stdin", self.name)
         process = self.kubectl.begin("exec", *where, "--", *command)
         return Load(process, what, start_seconds=start_seconds, end_seconds=timeout_seconds + 30)
 
@@ -155,7 +155,6 @@ class LoadPod:
             "serviceAccountName": self.name,
             "automountServiceAccountToken": True,
             "enableServiceLinks": False,
-            "restartPolicy": "Never",
             # The first process of a container ignores SIGTERM unless it handles it.
             "terminationGracePeriodSeconds": 0,
             "nodeSelector": dict(self.node_selector),
