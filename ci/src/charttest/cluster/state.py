@@ -78,7 +78,7 @@ def load(directory: Path) -> State | None:
             directory=directory,
             owner=tuple(document["owner"]) if document["owner"] else None,
             server=document["server"],
-            nodes=document["nodes"],
+            nodes=document.get("nodes", {}),
             processes=[
                 Process(p["name"], p["pid"], p["started"], Path(p["log"])) for p in document["processes"]
             ],
