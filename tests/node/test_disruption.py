@@ -38,6 +38,7 @@ WAYS: tuple[dict[str, Any], ...] = (
     {"via": "endpoints", "delay_seconds": 5},
 )
 CLIENTS = 20
+TRAFFIC = "traffic"  # the property whose values are printed after the run
 SEEN_BY_ALL_SECONDS = 6
 AT_ONCE = 3
 ROUNDS = int(os.environ.get("SOAK", "1"))
@@ -99,15 +100,17 @@ class Cell:
     ways: tuple[dict[str, Any], ...] = WAYS
 
 
+KEPT = {"via": "service", "keep_alive": True}
 LOSSLESS = {
-    "rolling update": Cell(roll),
+    # A connection that pauses for longer than vLLM's keep-alive of 5 s is closed before its pod ends.
+    "rolling update": Cell(roll, ways=(*WAYS, {**KEPT, "pause_seconds": 6})),
     "node drain": Cell(drain),
     "scale-down": Cell(scale_down, replicas=3),
     "eviction": Cell(evict),
 }
 LOSING = {
     "without preStop and drain": Cell(roll, shutdown=ABRUPT),
-    "kept connections": Cell(roll, ways=({"via": "service", "keep_alive": True},)),
+    "kept connections": Cell(roll, ways=(KEPT,)),
 }
 CELLS = [
     *((name, turn, cell) for turn in range(ROUNDS) for name, cell in LOSSLESS.items()),
@@ -145,24 +148,32 @@ def measure(release: Release, cell: Cell) -> list[Tally]:
 @pytest.mark.parametrize("turn", range(ROUNDS))
 @pytest.mark.parametrize("disruption", LOSSLESS)
 def test_no_request_is_lost_in_a(
-    tallies: dict[tuple[str, int], Future[list[Tally]]], disruption: str, turn: int
+    tallies: dict[tuple[str, int], Future[list[Tally]]],
+    disruption: str,
+    turn: int,
+    record_property: Callable[[str, object], None],
 ) -> None:
     for tally in tallies[disruption, turn].result():
+        record_property(TRAFFIC, f"{disruption}: {tally.what}: lost {tally.lost} of {tally.total}")
         assert tally.total >= CLIENTS
         assert tally.lost == 0, tally
 
 
 def test_requests_of_every_group_are_lost_without_prestop_and_drain(
-    tallies: dict[tuple[str, int], Future[list[Tally]]],
+    tallies: dict[tuple[str, int], Future[list[Tally]]], record_property: Callable[[str, object], None]
 ) -> None:
     for tally in tallies["without preStop and drain", 0].result():
+        record_property(
+            TRAFFIC, f"without preStop and drain: {tally.what}: lost {tally.lost} of {tally.total}"
+        )
         assert tally.lost >= CLIENTS, tally
 
 
 def test_connections_that_never_pause_are_the_only_ones_to_lose_requests_in_a_rolling_update(
-    tallies: dict[tuple[str, int], Future[list[Tally]]],
+    tallies: dict[tuple[str, int], Future[list[Tally]]], record_property: Callable[[str, object], None]
 ) -> None:
     (tally,) = tallies["kept connections", 0].result()
+    record_property(TRAFFIC, f"rolling update: {tally.what}: lost {tally.lost} of {tally.total}")
     # Each connection meets at most two pods that end, and loses what it asks of them while they drain.
     assert tally.lost > 0, tally
     assert set(tally.outcomes) <= {"ok", "http_500", "lost_idle", "reset"}, tally

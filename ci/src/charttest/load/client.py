@@ -63,6 +63,7 @@ class Options:
     clients: int = 20  # 0: none, only follow the endpoints
     stream: str = "half"  # "all", "none"
     keep_alive: bool = False  # one connection per client as long as it works, else a new one per request
+    pause_seconds: float = 0.0  # between two requests of a client
     max_tokens: int = 40
     timeout_seconds: float = 30.0  # without a byte
     ramp_seconds: float = 2.0  # the clients begin spread over it, so that they are not in step
@@ -351,6 +352,7 @@ class Client:
                 self._records.ok(self._number, self._streaming, time.monotonic() - begin)
             if not self._options.keep_alive:
                 self._close()
+            stop.wait(self._options.pause_seconds)
         self._close()
 
     def _ask(self) -> None:
