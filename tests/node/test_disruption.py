@@ -166,7 +166,7 @@ def test_requests_of_every_group_are_lost_without_prestop_and_drain(
         record_property(
             TRAFFIC, f"without preStop and drain: {tally.what}: lost {tally.lost} of {tally.total}"
         )
-        assert tally.lost >= CLIENTS, tally
+        assert tally.lost >= CLIENTS / 2, tally
 
 
 def test_connections_that_never_pause_are_the_only_ones_to_lose_requests_in_a_rolling_update(
