@@ -32,9 +32,10 @@ SILENCE_SECONDS = 0.5
 class Engine:
     """A running test engine on loopback."""
 
-    def __init__(self, command: list[str], env: dict[str, str], port: int) -> None:
-        self.port = port
-        self.process = subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True)
+    def __init__(self, command: list[str], env: dict[str, str], port: int, log: Path) -> None:
+        self.port, self.log = port, log
+        with log.open("w") as file:
+            self.process = subprocess.Popen(command, env=env, stderr=file)
         self.streams: list[socket.socket] = []
 
     def connect(self) -> http.client.HTTPConnection:
@@ -82,8 +83,7 @@ class Engine:
         return self.process.wait(KEPT_SECONDS)
 
     def said(self) -> str:
-        assert self.process.stderr is not None
-        return self.process.stderr.read()
+        return self.log.read_text()
 
 
 def children(parent: int) -> list[int]:
@@ -175,14 +175,15 @@ def refused(installed: Path) -> Callable[..., tuple[int, str]]:
 
 
 @pytest.fixture
-def start(installed: Path) -> Iterator[Start]:
+def start(installed: Path, tmp_path: Path) -> Iterator[Start]:
     """Starts engines on loopback, and kills what is left of them."""
     running: list[Engine] = []
 
     def run(*arguments: str, before: tuple[str, ...] = (), **env: str) -> Engine:
         port = free_port()
         command = [*before, str(installed / "vllm"), "serve", "m", "--host=127.0.0.1", f"--port={port}"]
-        running.append(Engine([*command, *arguments], environment(installed, **env), port))
+        log = tmp_path / f"{len(running)}.log"
+        running.append(Engine([*command, *arguments], environment(installed, **env), port, log))
         return running[-1]
 
     yield run
@@ -190,7 +191,7 @@ def start(installed: Path) -> Iterator[Start]:
         for connection in engine.streams:
             connection.close()
         engine.process.kill()
-        engine.process.communicate()
+        engine.process.wait()
 
 
 # What it reads
@@ -385,8 +386,7 @@ def test_its_port_is_taken_but_refuses_connections_until_it_has_loaded(start: St
 @pytest.mark.parametrize("env", [{"TEST_ENGINE_LOAD_SECONDS": "60"}, {"TEST_ENGINE_HANG_AT_START": "1"}])
 def test_sigterm_while_it_loads_ends_it_with_exit_code_143(start: Start, env: dict[str, str]) -> None:
     engine = start(**env)
-    assert engine.process.stderr is not None
-    assert "Loading m" in engine.process.stderr.readline()
+    eventually("the load", lambda: "Loading m" in engine.said())
     with pytest.raises(ConnectionRefusedError):
         engine.ask("GET", "/health")
     engine.terminate()
