@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from charttest.errors import UsageError
 from charttest.images import tree
-from charttest.images.engine import engine_archive, pause_archive
+from charttest.images.engine import engine_archive, flag_table, pause_archive
 from charttest.images.oci import Entry, write_archive
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def archive(tmp_path: Path) -> Path:
     (source / "data").write_bytes(b"x" * 3_000_000)
     (source / "data").chmod(0o640)
     (source / "link").symlink_to("sub folder/tool")
-    (source / "cache.opt-1.pyc").write_text("left out")
+    (source / "__pycache__").mkdir()
     target = tmp_path / "image.tar"
     layers = [
         tree.folder(source, "srv", tree.LEFT_OUT),
@@ -83,6 +84,16 @@ def test_modes_links_and_folders_survive(archive: Path, tmp_path: Path) -> None:
     assert {(member.uid, member.gid, member.mtime) for member in found.values()} == {(0, 0, 0)}
 
 
+def test_a_layer_that_comes_twice_keeps_its_content(tmp_path: Path) -> None:
+    layers = [[Entry("a", b"first", 0o644)], [Entry("a", b"first", 0o644)], [Entry("a", b"third", 0o644)]]
+    write_archive(tmp_path / "image.tar", [NAME], layers)
+    index = json.loads(read(tmp_path / "image.tar", "index.json"))
+    manifest = json.loads(blob(tmp_path / "image.tar", index["manifests"][0]))
+    contents = [blob(tmp_path / "image.tar", layer) for layer in manifest["layers"]]
+    assert contents[0] == contents[1] != contents[2]
+    assert b"third" in contents[2]
+
+
 def test_the_same_files_give_the_same_bytes(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("a")
     for name in ("one", "two"):
@@ -117,6 +128,13 @@ def test_python_runs_in_an_image_that_has_nothing_else(tmp_path: Path) -> None:
         command, capture_output=True, text=True, check=False, env={"PATH": "/usr/local/bin:/usr/sbin"}
     )
     assert (done.stdout, done.stderr) == ('{"ok": true}\n', "")
+
+
+@pytest.mark.parametrize("text", ["", "a: 1", "flags: [a]", "flags: {switches: [a]}"])
+def test_a_file_that_lists_no_flags_is_refused_by_name(tmp_path: Path, text: str) -> None:
+    (tmp_path / "engine.yaml").write_text(text)
+    with pytest.raises(UsageError, match=r"engine\.yaml: `flags` is not a map .*; name the chart's"):
+        flag_table(tmp_path / "engine.yaml")
 
 
 def test_an_image_is_written_once(pytestconfig: pytest.Config) -> None:

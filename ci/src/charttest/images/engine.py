@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import yaml
 
 from charttest import parts
+from charttest.errors import UsageError
 from charttest.images import tree
 from charttest.images.oci import Entry, write_archive
 from charttest.node.configuration import PAUSE_IMAGE
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-LAYOUT = 1  # raise it when what lies in an image changes
+LAYOUT = 2  # raise it when what lies in an image changes
 PATH = "/usr/local/bin"
 
 
@@ -39,8 +40,7 @@ def engine_archive(engine_file: Path, names: Sequence[str]) -> Path:
     `engine_file` lists the flags that it accepts, as the chart's files/engines/vllm.yaml does.
     """
     found = parts.find_all(("test-engine", "llm-d-inference-sim"))
-    document = yaml.safe_load(engine_file.read_text(encoding="utf-8"))
-    flags = json.dumps({kind: listed.split() for kind, listed in document["flags"].items()}).encode()
+    flags = flag_table(engine_file)
 
     def write(target: Path) -> None:
         small = [
@@ -56,6 +56,18 @@ def engine_archive(engine_file: Path, names: Sequence[str]) -> Path:
     return _written(
         "engine", json.dumps([files, sys.version, sys.base_prefix, flags.decode(), list(names)]), write
     )
+
+
+def flag_table(engine_file: Path) -> bytes:
+    """The flags of a chart's engine file as the JSON that the test engine reads: the names of each kind."""
+    document = yaml.safe_load(engine_file.read_text(encoding="utf-8"))
+    kinds = document.get("flags") if isinstance(document, dict) else None
+    if not isinstance(kinds, dict) or not all(isinstance(names, str) for names in kinds.values()):
+        raise UsageError(
+            f"{engine_file}: `flags` is not a map of kinds, each with the names of its flags as one text",
+            "name the chart's files/engines/vllm.yaml, which flag_table.py beside it writes",
+        )
+    return json.dumps({kind: names.split() for kind, names in kinds.items()}).encode()
 
 
 def _written(name: str, inputs: str, write: Callable[[Path], None]) -> Path:

@@ -135,6 +135,7 @@ PARTS = {
             "simulator",
             "github.com/llm-d/llm-d-inference-sim/cmd/llm-d-inference-sim",
             150,
+            on_path=False,  # one on PATH may need libraries, and an image has none
         ),
         Part("kind", "kind", "0.33.0", "kind", "sigs.k8s.io/kind", 2, version_command=("version",)),
         Part("kwok", "kwok", "0.8.0", "kwok", "sigs.k8s.io/kwok/cmd/kwok", 42),
