@@ -168,6 +168,15 @@ def test_a_pod_runs_on_the_size_of_its_pool_and_nothing_is_left_afterwards(home:
     assert_nothing_is_left(before)
 
 
+def test_an_archive_that_is_none_is_refused_by_name(home: Path) -> None:
+    with LocalCluster("loads", node_pools=home / "nodes.yaml") as cluster:
+        with pytest.raises(ClusterError, match=r"none\.tar: no such file; give an OCI archive"):
+            cluster.load_image(home / "none.tar")
+        (home / "text.tar").write_text("no archive")
+        with pytest.raises(ClusterError, match=r"images import .*text\.tar"):
+            cluster.load_image(home / "text.tar")
+
+
 @pytest.mark.parametrize("seconds", [0.3, 1.0, 2.0, 3.0, 4.5, 20])
 def test_nothing_is_left_of_a_cluster_killed_at_any_moment_once_it_is_stopped(
     home: Path, seconds: float

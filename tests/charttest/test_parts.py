@@ -337,6 +337,6 @@ def test_an_error_carries_its_message_its_fix_and_its_exit_code() -> None:
 
 def test_the_go_sources_of_this_project_are_formatted_and_vetted() -> None:
     go, folder = find_go(), PARTS["coredns"].folder.parent
-    gofmt = [go.with_name("gofmt"), "-l", folder / "coredns", folder / "programs"]
+    gofmt = [str(go.with_name("gofmt")), "-l", str(folder / "coredns"), str(folder / "programs")]
     assert subprocess.run(gofmt, capture_output=True, text=True, check=True).stdout == ""
     subprocess.run([go, "vet", "./..."], cwd=folder / "programs", check=True)

@@ -32,6 +32,8 @@ func newServer(settings *settings, address string) (*server, error) {
 	}
 	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: address})
 	proxy.FlushInterval = -1
+	// A kept connection that the simulator has closed would be a request lost between the two.
+	proxy.Transport = &http.Transport{DisableKeepAlives: true}
 	proxy.ErrorLog = log.New(os.Stderr, "WARNING ", log.Ltime)
 
 	made := &server{}
