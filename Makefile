@@ -5,7 +5,7 @@ BIN   := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help venv parts demo test test-fast lint bench lock clean
+.PHONY: help venv parts demo test test-fast test-vllm lint bench lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 14
@@ -27,6 +27,9 @@ test: lint ## Everything: linters, unit, render and cluster tests
 
 test-fast: venv ## Unit and render tests, no cluster
 	@$(BIN)/pytest -n 2 --dist loadgroup -m "not cluster"
+
+test-vllm: venv ## The real vLLM on CPU: its behaviour, and the chart's pods with it (installs 6 GB)
+	@$(BIN)/pytest -m vllm tests/vllm
 
 lint: venv ## ruff, mypy --strict, yamllint, charttest lint
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

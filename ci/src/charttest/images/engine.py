@@ -30,7 +30,7 @@ def pause_archive() -> Path:
     def write(target: Path) -> None:
         write_archive(target, [PAUSE_IMAGE], [[Entry("pause", pause)]], entrypoint=["/pause"])
 
-    return _written("pause", pause.name, write)
+    return written("pause", pause.name, write)
 
 
 def engine_archive(engine_file: Path, names: Sequence[str]) -> Path:
@@ -39,8 +39,7 @@ def engine_archive(engine_file: Path, names: Sequence[str]) -> Path:
     `engine_file` lists the flags that it accepts, as the chart's files/engines/vllm.yaml does.
     """
     found = parts.find_all(("test-engine", "llm-d-inference-sim"))
-    document = yaml.safe_load(engine_file.read_text(encoding="utf-8"))
-    flags = json.dumps({kind: listed.split() for kind, listed in document["flags"].items()}).encode()
+    flags = flag_table(engine_file)
 
     def write(target: Path) -> None:
         small = [
@@ -53,12 +52,19 @@ def engine_archive(engine_file: Path, names: Sequence[str]) -> Path:
         write_archive(target, names, [tree.python(), simulator, small], environment={"PATH": PATH})
 
     files = sorted(path.name for path in found.values())
-    return _written(
+    return written(
         "engine", json.dumps([files, sys.version, sys.base_prefix, flags.decode(), list(names)]), write
     )
 
 
-def _written(name: str, inputs: str, write: Callable[[Path], None]) -> Path:
+def flag_table(engine_file: Path) -> bytes:
+    """The flags of an engine file of the chart as the test engine reads them: JSON, names by spelling."""
+    document = yaml.safe_load(engine_file.read_text(encoding="utf-8"))
+    return json.dumps({kind: listed.split() for kind, listed in document["flags"].items()}).encode()
+
+
+def written(name: str, inputs: str, write: Callable[[Path], None]) -> Path:
+    """The archive of this name and these inputs in the cache; `write` makes it when it is not there."""
     digest = hashlib.sha256(f"{LAYOUT} {inputs}".encode()).hexdigest()[:12]
     target = make_folder(cache_folder() / "images") / f"{name}-{digest}.tar"
     with lock(target.name, waiting=lambda: None):
