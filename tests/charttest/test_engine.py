@@ -46,7 +46,7 @@ def engine(chart: Chart, tmp_path_factory: pytest.TempPathFactory) -> Engine:
 
 @pytest.fixture(scope="module")
 def server(engine: Engine) -> Iterator[Running]:
-    with engine.serving(*SERVER, **SERVER_ENVIRONMENT) as running:
+    with engine.serving(*SERVER, environment=SERVER_ENVIRONMENT) as running:
         yield running
 
 

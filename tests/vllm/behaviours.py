@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.vllm.engines import KEY, NAMES, chat, eventually, rest_of
+from tests.vllm.engines import KEY, NAMES, PATIENCE_SECONDS, chat, eventually, rest_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tests.vllm.engines import Engine, Running
 
 KEEP_ALIVE_SECONDS = 2
+SILENCE_SECONDS = 4
 SERVER = ("--served-model-name", *NAMES)
 SERVER_ENVIRONMENT = {"VLLM_API_KEY": KEY, "VLLM_HTTP_TIMEOUT_KEEP_ALIVE": str(KEEP_ALIVE_SECONDS)}
 
@@ -62,14 +63,14 @@ def an_answer_has_as_many_tokens_as_asked(server: Running) -> None:
 
 def a_stream_ends_in_done(server: Running) -> None:
     with server.streaming(5, KEY) as stream:
-        came, end = rest_of(stream, 20)
+        came, end = rest_of(stream, PATIENCE_SECONDS)
     assert end == "closed"
     assert b"data: [DONE]\n\n" in came
     assert b'"finish_reason":"length"' in came
 
 
 def an_idle_connection_is_closed(server: Running) -> None:
-    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_SECONDS) as connection:
         connection.sendall(b"GET /health HTTP/1.1\r\nHost: engine\r\n\r\n")
         assert connection.recv(1 << 16).startswith(b"HTTP/1.1 200 ")
         begin = time.monotonic()
@@ -89,7 +90,7 @@ def a_model_that_is_not_there_ends_with_1(engine: Engine) -> None:
 
 
 def a_service_named_vllm_ends_with_1(engine: Engine) -> None:
-    assert engine.run(VLLM_PORT="tcp://10.0.0.1:8000") == 1
+    assert engine.run(environment={"VLLM_PORT": "tcp://10.0.0.1:8000"}) == 1
 
 
 # Of one that ends
@@ -109,7 +110,7 @@ def connections_are_refused_until_it_has_loaded(engine: Engine) -> None:
 def sigterm_ends_an_idle_server_with_0(engine: Engine) -> None:
     with engine.serving(*SERVER) as server:
         server.terminate()
-        assert server.process.wait(20) == 0
+        assert server.process.wait(PATIENCE_SECONDS) == 0
 
 
 def sigterm_without_a_timeout_leaves_streams_hanging(engine: Engine) -> None:
@@ -117,32 +118,34 @@ def sigterm_without_a_timeout_leaves_streams_hanging(engine: Engine) -> None:
         with server.streaming(engine.long_tokens) as stream:
             server.terminate()
             eventually("connections to be refused", server.refuses)
-            came, end = rest_of(stream, 6)
+            came, end = rest_of(stream, SILENCE_SECONDS)
             # An engine that is quick enough tells the stream that it was aborted.
             assert end == "silent" or b'"finish_reason":"abort"' in came, (end, came[-500:])
             assert b'"finish_reason":"length"' not in came
             if end == "silent":
                 assert server.process.poll() is None
-        assert server.process.wait(20) == 0
+        assert server.process.wait(PATIENCE_SECONDS) == 0
 
 
 def sigterm_with_a_timeout_lets_streams_end(engine: Engine) -> None:
     with engine.serving(*SERVER, "--shutdown-timeout=30") as server:
         with server.streaming(engine.long_tokens) as stream:
             server.terminate()
-            eventually("new work to be refused", lambda: server.status("/v1/chat/completions", chat(1)) == 500)
+            eventually(
+                "new work to be refused", lambda: server.status("/v1/chat/completions", chat(1)) == 500
+            )
             assert server.status("/health") == 200
-            came, end = rest_of(stream, 20)
+            came, end = rest_of(stream, PATIENCE_SECONDS)
         assert end == "closed"
         assert b'"finish_reason":"length"' in came
         assert b"data: [DONE]\n\n" in came
-        assert server.process.wait(20) == 0
+        assert server.process.wait(PATIENCE_SECONDS) == 0
 
 
 def a_crash_of_the_engine_ends_the_server_with_0(engine: Engine) -> None:
     with engine.serving(*SERVER) as server:
         server.kill_core()
-        assert server.process.wait(20) == 0
+        assert server.process.wait(PATIENCE_SECONDS) == 0
 
 
 OF_ONE_SERVER: tuple[Callable[[Running], None], ...] = (

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 KEY = "a-key"
+PATIENCE_SECONDS = 90  # for what comes at once on a quiet machine
 NAMES = ("first", "second")
 
 
@@ -31,16 +32,20 @@ class Engine:
     core: str  # how the command line of the process begins that dies in a crash
     flags: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
-    start_seconds: float = 20
+    start_seconds: float = PATIENCE_SECONDS
     long_tokens: int = 150  # takes a few seconds
 
-    def run(self, *flags: str, model: Path | None = None, **environment: str) -> int:
+    def run(
+        self, *flags: str, model: Path | None = None, environment: Mapping[str, str] | None = None
+    ) -> int:
         """Start one that ends by itself: its exit code."""
-        with self.started(*flags, model=model, **environment) as running:
+        with self.started(*flags, model=model, environment=environment) as running:
             return running.process.wait(self.start_seconds)
 
     @contextlib.contextmanager
-    def started(self, *flags: str, model: Path | None = None, **environment: str) -> Iterator[Running]:
+    def started(
+        self, *flags: str, model: Path | None = None, environment: Mapping[str, str] | None = None
+    ) -> Iterator[Running]:
         """One that loads; it and its children are gone after the block."""
         port = free_port()
         command = [*self.command, str(model or self.model), *self.flags, f"--port={port}", *flags]
@@ -50,7 +55,7 @@ class Engine:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={"PATH": os.environ["PATH"], **self.environment, **environment},
+                env={"PATH": os.environ["PATH"], **self.environment, **(environment or {})},
                 start_new_session=True,
             )
         running = Running(self, process, port)
@@ -65,9 +70,9 @@ class Engine:
             eventually("its children to end", lambda: not any(alive(pid) for pid in children))
 
     @contextlib.contextmanager
-    def serving(self, *flags: str, **environment: str) -> Iterator[Running]:
+    def serving(self, *flags: str, environment: Mapping[str, str] | None = None) -> Iterator[Running]:
         """One that answers."""
-        with self.started(*flags, **environment) as running:
+        with self.started(*flags, environment=environment) as running:
             running.wait_until_ready()
             yield running
 
@@ -92,14 +97,14 @@ class Running:
     def refuses(self) -> bool:
         """Whether nobody listens on the port."""
         try:
-            socket.create_connection(("127.0.0.1", self.port), timeout=5).close()
+            socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_SECONDS).close()
         except ConnectionRefusedError:
             return True
         return False
 
     def request(self, path: str, body: dict[str, Any] | None = None, key: str = "") -> tuple[int, str]:
         """GET, or POST of `body`: the status and the text."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_SECONDS)
         with contextlib.closing(connection):
             headers = {"Content-Type": "application/json"}
             if key:
@@ -118,7 +123,7 @@ class Running:
         body = json.dumps({**chat(tokens), "stream": True}).encode()
         head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: engine\r\nAuthorization: Bearer {key}\r\n"
         head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
-        with socket.create_connection(("127.0.0.1", self.port), timeout=30) as connection:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_SECONDS) as connection:
             connection.sendall(head.encode() + body)
             first = connection.recv(1 << 16)
             assert first.startswith(b"HTTP/1.1 200 "), first
@@ -175,7 +180,7 @@ def rest_of(stream: socket.socket, seconds: float) -> tuple[bytes, str]:
     return came, "closed"
 
 
-def eventually(what: str, condition: Callable[[], object], seconds: float = 20) -> None:
+def eventually(what: str, condition: Callable[[], object], seconds: float = PATIENCE_SECONDS) -> None:
     """Wait for a condition; AssertionError that says what did not come."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -27,14 +27,14 @@ def engine(say: Callable[[str], None], tmp_path_factory: pytest.TempPathFactory)
         core="VLLM::EngineCore",
         flags=("--host=127.0.0.1", *vllm.FLAGS),
         environment={"HOME": str(folder), **vllm.ENVIRONMENT},
-        start_seconds=180,
+        start_seconds=600,
         long_tokens=3000,
     )
 
 
 @pytest.fixture(scope="module")
 def server(engine: Engine) -> Iterator[Running]:
-    with engine.serving(*SERVER, **SERVER_ENVIRONMENT) as running:
+    with engine.serving(*SERVER, environment=SERVER_ENVIRONMENT) as running:
         yield running
 
 

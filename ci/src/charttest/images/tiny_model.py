@@ -13,7 +13,10 @@ CHAT_TEMPLATE = (
     "{% if add_generation_prompt %}<|assistant|>{% endif %}"
 )
 SPECIAL = ["<|end|>", "<|user|>", "<|assistant|>", "<|system|>"]
-TEXT = ["The quick brown fox jumps over the lazy dog.", "one two three four five six seven eight nine ten"] * 50
+TEXT = [
+    "The quick brown fox jumps over the lazy dog.",
+    "one two three four five six seven eight nine ten",
+] * 50
 VOCABULARY = 394
 POSITIONS = 8192
 

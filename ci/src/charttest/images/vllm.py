@@ -120,7 +120,10 @@ def _install(folder: Path) -> None:
 def requirements(metadata: str) -> list[str]:
     """What has to be installed beside the package of this METADATA."""
     asked = re.findall(r"^Requires-Dist: (.*)$", metadata, re.M)
-    return [f"torch=={TORCH}", *(each for each in asked if "extra ==" not in each and not each.startswith("torch"))]
+    return [
+        f"torch=={TORCH}",
+        *(each for each in asked if "extra ==" not in each and not each.startswith("torch")),
+    ]
 
 
 def _uv(folder: Path, *what: str) -> None:
