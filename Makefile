@@ -5,7 +5,7 @@ BIN   := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help venv parts demo test test-fast test-kind soak lint bench lock clean
+.PHONY: help venv parts demo test test-fast test-kind test-vllm soak lint bench lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 14
@@ -33,6 +33,9 @@ test-kind: venv ## The node tests on a kind cluster (needs Docker or Podman)
 
 soak: venv ## The disruption tests ten times (SOAK=N for another number)
 	@SOAK=$(or $(SOAK),10) $(BIN)/pytest tests/node/test_disruption.py
+
+test-vllm: venv ## The real vLLM on CPU: its behaviour, and the chart's pods with it (installs 6 GB)
+	@$(BIN)/pytest -m vllm tests/vllm
 
 lint: venv ## ruff, mypy --strict, yamllint, charttest lint
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -31,7 +31,7 @@ def pause_archive() -> Path:
     def write(target: Path) -> None:
         write_archive(target, [PAUSE_IMAGE], [[Entry("pause", pause)]], entrypoint=["/pause"])
 
-    return _written("pause", pause.name, write)
+    return written("pause", pause.name, write)
 
 
 def engine_archive(engine_file: Path, names: Sequence[str]) -> Path:
@@ -53,7 +53,7 @@ def engine_archive(engine_file: Path, names: Sequence[str]) -> Path:
         write_archive(target, names, [tree.python(), simulator, small], environment={"PATH": PATH})
 
     files = sorted(path.name for path in found.values())
-    return _written(
+    return written(
         "engine", json.dumps([files, sys.version, sys.base_prefix, flags.decode(), list(names)]), write
     )
 
@@ -70,7 +70,8 @@ def flag_table(engine_file: Path) -> bytes:
     return json.dumps({kind: names.split() for kind, names in kinds.items()}).encode()
 
 
-def _written(name: str, inputs: str, write: Callable[[Path], None]) -> Path:
+def written(name: str, inputs: str, write: Callable[[Path], None]) -> Path:
+    """The archive of this name and these inputs in the cache; `write` makes it when it is not there."""
     digest = hashlib.sha256(f"{LAYOUT} {inputs}".encode()).hexdigest()[:12]
     target = make_folder(cache_folder() / "images") / f"{name}-{digest}.tar"
     with lock(target.name, waiting=lambda: None):
