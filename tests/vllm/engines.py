@@ -34,6 +34,7 @@ class Engine:
     environment: Mapping[str, str] = field(default_factory=dict)
     start_seconds: float = PATIENCE_SECONDS
     long_tokens: int = 150  # takes a few seconds
+    broken_streams: frozenset[str] = frozenset({"silent"})  # what SIGTERM without a timeout makes of them
 
     def run(
         self, *flags: str, model: Path | None = None, environment: Mapping[str, str] | None = None

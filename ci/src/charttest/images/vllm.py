@@ -52,7 +52,7 @@ LEFT_OUT = (
     "libnvrtc-builtins*",
     "libnvshmem_device*",
     "nvshmem_*",
-    "triton",
+    "site-packages/triton",
 )
 FLAGS = tuple(f"--{name}" if value is True else f"--{name}={value}" for name, value in ARGUMENTS.items())
 
