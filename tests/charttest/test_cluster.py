@@ -25,7 +25,9 @@ CLI = "from charttest.cli import main; raise SystemExit(main())"
 WITH = """
 import signal
 from charttest.cluster import LocalCluster
-signal.signal(signal.SIGHUP, signal.SIG_DFL)  # a test run under nohup hands down that it is ignored
+# A test run under nohup, or in the background of a shell, hands down that these are ignored.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
 with LocalCluster("held"):
     print("up", flush=True)
     input()

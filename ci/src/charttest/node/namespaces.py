@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Protocol
 from charttest.errors import ClusterError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from charttest.cluster.process import Process
 
-HOLDER_SECONDS = 5
+HOLDER_SECONDS = 20
 
 
 MACHINE = ("net", "mount", "pid")
@@ -50,24 +50,27 @@ class Namespaces:
 
 def network(run: Run, name: str, pause: Path) -> Namespaces:
     """A network namespace of its own, held by `pause`."""
-    return Namespaces(run(name, ["unshare", "--net", str(pause)]).pid, ("net",))
+    holder = run(name, ["unshare", "--net", str(pause)])
+    return Namespaces(_holding(holder, lambda: [holder.pid]), ("net",))
 
 
 def machine(run: Run, name: str, pause: Path) -> Namespaces:
     """Network, mount and process namespaces; `pause` is process 1 and everything in them ends with it."""
     options = ("--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
     holder = run(name, ["unshare", *options, str(pause)])
-    return Namespaces(_child(holder), MACHINE)
-
-
-def _child(holder: Process) -> int:
     children = Path(f"/proc/{holder.pid}/task/{holder.pid}/children")
+    return Namespaces(
+        _holding(holder, lambda: [int(pid) for pid in children.read_text(encoding="ascii").split()]), MACHINE
+    )
+
+
+def _holding(holder: Process, candidates: Callable[[], list[int]]) -> int:
+    """The pid that holds the namespaces, once it does: until it runs `pause` they may still be this machine's."""
     deadline = time.monotonic() + HOLDER_SECONDS
     while holder.alive and time.monotonic() < deadline:
-        # The child is ready once it runs `pause`: only then is /proc its own.
-        for pid in children.read_text(encoding="ascii").split():
-            if Path(f"/proc/{pid}/comm").read_text(encoding="utf-8").strip() != "unshare":
-                return int(pid)
+        for pid in candidates():
+            if Path(f"/proc/{pid}/comm").read_text(encoding="utf-8").startswith("pause"):
+                return pid
         time.sleep(0.01)
     raise ClusterError(
         f"{holder.name}: no namespaces of its own\n{holder.log_tail()}",

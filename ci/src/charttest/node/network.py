@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from charttest.errors import ClusterError
 from charttest.node import commands
 
 
@@ -14,6 +15,11 @@ def link(cluster: Path) -> str:
 
 
 def remove(cluster: Path) -> None:
-    """Remove the link if it is there. The kernel does it too, but some time after the last process."""
-    if Path("/sys/class/net", link(cluster)).exists():
-        commands.run("ip", "link", "delete", link(cluster))
+    """Remove the link if it is there. The kernel does it too, some time after the last process."""
+    there = Path("/sys/class/net", link(cluster))
+    if there.exists():
+        try:
+            commands.run("ip", "link", "delete", link(cluster))
+        except ClusterError:
+            if there.exists():  # not removed by the kernel meanwhile
+                raise
