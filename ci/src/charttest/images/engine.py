@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-LAYOUT = 1  # raise it when what lies in an image changes
+LAYOUT = 2  # raise it when what lies in an image changes
 PATH = "/usr/local/bin"
 
 

@@ -100,7 +100,7 @@ def _layer(folder: Path, blobs: dict[str, Path], entries: Iterable[Entry]) -> di
         hashing = _Hashing(file)
         with tarfile.open(fileobj=hashing, mode="w|", bufsize=CHUNK_BYTES) as layer:  # type: ignore[call-overload]
             for entry in sorted(entries, key=lambda each: each.path):
-                _add(layer, entry)
+                _add(layer, entry, dated=True)
     blobs[hashing.digest] = path
     return {"mediaType": f"{OCI}.layer.v1.tar", "digest": hashing.digest, "size": hashing.size}
 
@@ -117,7 +117,8 @@ def _json(content: dict[str, Any]) -> bytes:
     return json.dumps(content, sort_keys=True).encode()
 
 
-def _add(archive: tarfile.TarFile, entry: Entry) -> None:
+def _add(archive: tarfile.TarFile, entry: Entry, *, dated: bool = False) -> None:
+    """Add one entry; `dated`: with its file's own time, by which Python knows whether compiled code is of it."""
     member = tarfile.TarInfo(entry.path)
     member.mode = entry.mode
     if entry.link:
@@ -130,6 +131,8 @@ def _add(archive: tarfile.TarFile, entry: Entry) -> None:
         member.size = len(entry.source)
         archive.addfile(member, io.BytesIO(entry.source))
     else:
-        member.size = entry.source.stat().st_size
+        status = entry.source.stat()
+        member.size = status.st_size
+        member.mtime = int(status.st_mtime) if dated else 0
         with entry.source.open("rb") as file:
             archive.addfile(member, file)
