@@ -1,4 +1,4 @@
-"""Images from files."""
+"""Files in images keep their times: else Python compiles everything anew at every start."""
 
 from __future__ import annotations
 
