@@ -1,4 +1,4 @@
-"""Files in images keep their times: else Python compiles everything anew at every start."""
+"""Files in an image can keep their times: else Python compiles everything anew at every start."""
 
 from __future__ import annotations
 
@@ -17,12 +17,8 @@ def write(folder: Path, name: str) -> Path:
     module = folder / "module.py"
     module.write_text("x = 1\n")
     os.utime(module, (1_700_000_000, 1_700_000_000))
-    write_archive(folder / name, ["docker.io/library/a:b"], [[Entry("lib/module.py", module)]])
+    write_archive(folder / name, ["docker.io/library/a:b"], [[Entry("lib/module.py", module)]], dated=True)
     return folder / name
-
-
-def test_the_same_files_give_the_same_bytes(tmp_path: Path) -> None:
-    assert write(tmp_path, "one").read_bytes() == write(tmp_path, "two").read_bytes()
 
 
 def test_a_file_keeps_its_time_by_which_python_knows_its_compiled_code(tmp_path: Path) -> None:

@@ -56,14 +56,18 @@ def write_archive(
     *,
     entrypoint: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
+    dated: bool = False,
 ) -> None:
     """Write `target`, an archive of one image with these full names, its layers from the bottom up.
+
+    `dated` keeps the times of files, by which Python knows whether compiled code is of its source: without
+    them a large program compiles itself anew at every start.
 
     OSError when a file cannot be read, or `target` not be written; then there is no new `target`.
     """
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as folder:
         blobs: dict[str, Path] = {}
-        described = [_layer(Path(folder), blobs, entries) for entries in layers]
+        described = [_layer(Path(folder), blobs, entries, dated=dated) for entries in layers]
         configuration = {
             "architecture": ARCHITECTURES[os.uname().machine],
             "os": "linux",
@@ -94,13 +98,13 @@ def _name(name: str) -> dict[str, str]:
     return {"io.containerd.image.name": name, "org.opencontainers.image.ref.name": name.rpartition(":")[2]}
 
 
-def _layer(folder: Path, blobs: dict[str, Path], entries: Iterable[Entry]) -> dict[str, Any]:
+def _layer(folder: Path, blobs: dict[str, Path], entries: Iterable[Entry], *, dated: bool) -> dict[str, Any]:
     path = folder / f"layer{len(blobs)}"
     with path.open("wb") as file:
         hashing = _Hashing(file)
         with tarfile.open(fileobj=hashing, mode="w|", bufsize=CHUNK_BYTES) as layer:  # type: ignore[call-overload]
             for entry in sorted(entries, key=lambda each: each.path):
-                _add(layer, entry, dated=True)
+                _add(layer, entry, dated=dated)
     blobs[hashing.digest] = path
     return {"mediaType": f"{OCI}.layer.v1.tar", "digest": hashing.digest, "size": hashing.size}
 
@@ -118,7 +122,6 @@ def _json(content: dict[str, Any]) -> bytes:
 
 
 def _add(archive: tarfile.TarFile, entry: Entry, *, dated: bool = False) -> None:
-    """Add one entry; `dated`: with its file's own time, by which Python knows whether compiled code is of it."""
     member = tarfile.TarInfo(entry.path)
     member.mode = entry.mode
     if entry.link:
