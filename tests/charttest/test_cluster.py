@@ -146,6 +146,14 @@ def test_a_cluster_that_does_not_run_is_named_with_the_next_step() -> None:
     assert "--name No/Name: not a name for a cluster" in refused.stderr
 
 
+def test_an_image_for_nodes_that_run_no_containers_is_refused_with_the_next_step(
+    pair: tuple[LocalCluster, LocalCluster], tmp_path: Path
+) -> None:
+    refused = charttest("cluster", "load", "--name", pair[0].name, str(tmp_path / "image.tar"))
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "no node of it runs containers; give its node pool `runtime: containerd`" in refused.stderr
+
+
 def test_a_folder_without_a_record_is_swept(home: Path) -> None:
     rest = home / "vllm-stack" / "clusters" / "rest"
     with state.locked():

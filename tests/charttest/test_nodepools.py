@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from charttest.cluster import read_node_pools
+from charttest.cluster.nodepools import simulated
 from charttest.errors import ClusterError
 
 if TYPE_CHECKING:
@@ -26,6 +27,11 @@ REFUSED = {
     "- {name: h100, taint: gpu}": "taint is 'gpu'; it must be key=value:NoSchedule",
     "- {name: h100, labels: [a]}": "labels is ['a'], not a dict",
     "- {name: a}\n- {name: a}": "two pools are named a",
+    "- {name: h100, runtime: docker}": "runtime is 'docker'; it must be kwok or containerd",
+    "- {name: h100, count: 9, runtime: containerd}": "count is 9; it must be 1 to 8 for real nodes",
+    "- {name: h100, cpu: many}": "cpu is 'many'; it must be a quantity, at most 256 for real nodes",
+    "- {name: h100, cpu: '384', runtime: containerd}": "cpu is '384'; it must be a quantity, at most 256",
+    "- {name: h100, memory: 2 TB}": "memory is '2 TB'; it must be a quantity such as 512Gi",
 }
 
 
@@ -66,3 +72,18 @@ def test_the_default_pools_have_gpu_nodes_and_a_plain_one() -> None:
     gpus = {pool.name: pool.gpus for pool in read_node_pools()}
     assert gpus["cpu"] == 0
     assert {name for name, count in gpus.items() if count} == {"h100", "l40s"}
+
+
+def test_a_real_node_has_the_labels_of_a_simulated_one_and_leaves_its_status_to_the_kubelet(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "nodes.yaml"
+    path.write_text("- {name: a, product: NVIDIA-L4, gpus: 2, runtime: containerd}")
+    (pool,) = read_node_pools(path)
+    (real,) = pool.nodes()
+    (simulation,) = simulated(pool).nodes()
+    assert real["metadata"]["labels"] == simulation["metadata"]["labels"]
+    assert "status" not in real
+    assert "annotations" not in real["metadata"]
+    assert simulation["metadata"]["annotations"] == {"kwok.x-k8s.io/node": "fake"}
+    assert pool.devices == {"nvidia.com/gpu": "2"}

@@ -17,7 +17,8 @@ from charttest.errors import CharttestError, FindingError, PartError
 from charttest.parts import find_all, listing, module_dir
 from charttest.parts.cache import cache_folder, lock
 from charttest.parts.go import find_go, without_addresses
-from charttest.parts.registry import MODULES, PARTS, pinned_module
+from charttest.parts.locate import locate
+from charttest.parts.registry import MODULES, PARTS, of_sources, pinned_module
 
 GO = shutil.which("go")
 needs_go = pytest.mark.skipif(GO is None, reason="no go on PATH: building one is what is tested")
@@ -266,9 +267,7 @@ def test_an_unknown_component_is_refused_with_the_known_ones() -> None:
     result = charttest("parts", "etcd2")
     assert result.returncode == 2
     assert result.stderr == (
-        "charttest: 'etcd2' is not a component of charttest;"
-        " name one of helm-4, helm-3, etcd, kube-apiserver, kube-controller-manager, kube-scheduler,"
-        " kubectl, kwok\n"
+        f"charttest: 'etcd2' is not a component of charttest; name one of {', '.join(PARTS)}\n"
     )
 
 
@@ -288,13 +287,31 @@ def test_a_reader_that_leaves_is_no_error(tmp_path: Path) -> None:
     assert (result.returncode, result.stderr) == (128 + signal.SIGPIPE, b"")
 
 
-@pytest.mark.parametrize("name", PARTS)
+@pytest.mark.parametrize("name", [name for name, part in PARTS.items() if part.family != "programs"])
 def test_every_component_is_pinned_at_the_version_it_is_named_after(name: str) -> None:
     part = PARTS[name]
     pins = [line.split()[:2] for line in (part.folder / "go.mod").read_text().splitlines() if " v" in line]
-    of_it = [version for module, version in pins if f"{part.package}/".startswith(f"{module}/")]
-    assert of_it == [f"v{part.version}"]
+    # The one that is built from a file of its own beside its pin has that file's digest behind the version.
+    package = part.package if part.package != "." else "github.com/coredns/coredns"
+    of_it = [version for module, version in pins if f"{package}/".startswith(f"{module}/")]
+    assert of_it == [f"v{part.version.partition('-')[0]}"]
     assert part.ldflags.count("ersion=") == part.ldflags.count(f"=v{part.version}")
+
+
+def test_a_changed_source_is_another_version(tmp_path: Path) -> None:
+    (tmp_path / "main.go").write_text("package main\n")
+    before = of_sources(tmp_path, "1.0.0")
+    (tmp_path / "main.go").write_text("package main // changed\n")
+    assert before.startswith("1.0.0-")
+    assert of_sources(tmp_path, "1.0.0") != before
+
+
+def test_a_program_of_another_kind_on_path_is_never_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program(tmp_path / "vllm", f"vllm {PARTS['test-engine'].version}")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert locate(PARTS["test-engine"]).source != "PATH"
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -316,3 +333,10 @@ def test_an_error_carries_its_message_its_fix_and_its_exit_code() -> None:
         "set b",
     )
     assert (FindingError.exit_code, CharttestError.exit_code) == (1, 2)
+
+
+def test_the_go_sources_of_this_project_are_formatted_and_vetted() -> None:
+    go, folder = find_go(), PARTS["coredns"].folder.parent
+    gofmt = [str(go.with_name("gofmt")), "-l", str(folder / "coredns"), str(folder / "programs")]
+    assert subprocess.run(gofmt, capture_output=True, text=True, check=True).stdout == ""
+    subprocess.run([go, "vet", "./..."], cwd=folder / "programs", check=True)

@@ -6,6 +6,9 @@
 {{- if and $memory $w.shm (lt (include "vllm-stack.mebibytes" $memory | float64) (include "vllm-stack.mebibytes" $w.shm | float64)) }}
 - {{ $w.path }}: /dev/shm ({{ $w.shm }}) counts against the memory limit ({{ $memory }}) and is larger; raise resources.limits.memory.
 {{- end }}
+{{- if and (gt $w.replicas 1) (lt (int $w.body.shutdown.preStopSeconds) 6) }}
+- {{ $w.path }}: shutdown.preStopSeconds ({{ int $w.body.shutdown.preStopSeconds }}) is not longer than the 5 s for which vLLM keeps idle connections; callers that keep theirs can lose requests in a rollout. Set 6 or more.
+{{- end }}
 {{- if not $w.budgetSeconds }}
 - {{ $w.path }}: without startup.budgetSeconds there is neither a startup nor a liveness probe.
 {{- end }}

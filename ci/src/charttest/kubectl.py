@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from charttest.errors import ClusterError
 from charttest.programs import run
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 
@@ -31,6 +33,8 @@ class Kubectl:
     """kubectl for one cluster."""
 
     kubeconfig: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Set for every kubectl that runs, beside this process's own."""
 
     @cached_property
     def _binary(self) -> Path:
@@ -38,15 +42,17 @@ class Kubectl:
 
     def __call__(self, *arguments: str, stdin: str | None = None) -> str:
         """What `kubectl ARGUMENTS` prints; KubectlError when it fails."""
-        done = run(self._command(arguments), stdin=stdin)
+        done = run(self._command(arguments), stdin=stdin, env={**os.environ, **self.environment})
         if done.returncode:
             raise KubectlError(arguments, done.stderr or done.stdout)
         return done.stdout
 
     def begin(self, *arguments: str) -> subprocess.Popen[str]:
         """`kubectl ARGUMENTS` while it runs, with pipes; the caller ends it."""
-        pipe = subprocess.PIPE
-        return subprocess.Popen(self._command(arguments), stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+        pipe, environment = subprocess.PIPE, {**os.environ, **self.environment}
+        return subprocess.Popen(
+            self._command(arguments), stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=environment
+        )
 
     def get(self, *arguments: str) -> Any:
         """`kubectl get ARGUMENTS` as data: an object, or the list of them."""

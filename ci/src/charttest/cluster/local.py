@@ -93,8 +93,8 @@ class LocalCluster:
 
     @cached_property
     def kubectl(self) -> Kubectl:
-        """kubectl on this cluster."""
-        return Kubectl(self.kubeconfig)
+        """kubectl on this cluster; one that still runs when the cluster stops is ended with it."""
+        return Kubectl(self.kubeconfig, {process.MARK: str(self.directory)})
 
     def status(self) -> list[PartStatus]:
         """Every part and whether it runs."""

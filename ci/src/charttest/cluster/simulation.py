@@ -71,11 +71,16 @@ def initial_objects(pools: Iterable[NodePool]) -> str:
     # The name of kwok's class is the one that its volume stages look for.
     storage_class = parts.module_dir("sigs.k8s.io/kwok") / "kustomize/stage/volume/fast/storage-class.yaml"
     streams = [yaml.safe_dump_all(objects, sort_keys=False), storage_class.read_text(encoding="utf-8")]
-    for module, folder in CRD_FOLDERS:
-        streams += [
-            path.read_text(encoding="utf-8") for path in _crd_files(parts.module_dir(module) / folder)
-        ]
-    return "\n---\n".join(streams)
+    return "\n---\n".join([*streams, *custom_resources()])
+
+
+def custom_resources() -> list[str]:
+    """The CustomResourceDefinitions, each as YAML."""
+    return [
+        path.read_text(encoding="utf-8")
+        for module, folder in CRD_FOLDERS
+        for path in _crd_files(parts.module_dir(module) / folder)
+    ]
 
 
 def _crd_files(folder: Path) -> list[Path]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from charttest.cluster import process
 from charttest.cluster.process import Process
-from charttest.node import cgroups
+from charttest.node import cgroups, network
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,9 +59,15 @@ class State:
         """End every process and delete the folder; returns pids that would not end (none, normally)."""
         left = process.end(self.directory)
         if not left:
-            cgroups.remove(self.directory)
-            shutil.rmtree(self.directory, ignore_errors=True)
+            _remove(self.directory)
         return left
+
+
+def _remove(folder: Path) -> None:
+    """Delete what a cluster without processes still has."""
+    network.remove(folder)
+    cgroups.remove(folder)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def clusters_directory() -> Path:
@@ -78,7 +84,7 @@ def load(directory: Path) -> State | None:
             directory=directory,
             owner=tuple(document["owner"]) if document["owner"] else None,
             server=document["server"],
-            nodes=document["nodes"],
+            nodes=document.get("nodes", {}),
             processes=[
                 Process(p["name"], p["pid"], p["started"], Path(p["log"])) for p in document["processes"]
             ],
@@ -115,5 +121,4 @@ def sweep() -> None:
         state = load(folder)
         if state is None or state.abandoned:
             process.end(folder)
-            cgroups.remove(folder)
-            shutil.rmtree(folder, ignore_errors=True)
+            _remove(folder)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import yaml
 
 from charttest import parts
+from charttest.errors import UsageError
 from charttest.images import tree
 from charttest.images.oci import Entry, write_archive
 from charttest.node.configuration import PAUSE_IMAGE
@@ -58,9 +59,15 @@ def engine_archive(engine_file: Path, names: Sequence[str]) -> Path:
 
 
 def flag_table(engine_file: Path) -> bytes:
-    """The flags of an engine file of the chart as the test engine reads them: JSON, names by spelling."""
+    """The flags of a chart's engine file as the JSON that the test engine reads: the names of each kind."""
     document = yaml.safe_load(engine_file.read_text(encoding="utf-8"))
-    return json.dumps({kind: listed.split() for kind, listed in document["flags"].items()}).encode()
+    kinds = document.get("flags") if isinstance(document, dict) else None
+    if not isinstance(kinds, dict) or not all(isinstance(names, str) for names in kinds.values()):
+        raise UsageError(
+            f"{engine_file}: `flags` is not a map of kinds, each with the names of its flags as one text",
+            "name the chart's files/engines/vllm.yaml, which flag_table.py beside it writes",
+        )
+    return json.dumps({kind: names.split() for kind, names in kinds.items()}).encode()
 
 
 def written(name: str, inputs: str, write: Callable[[Path], None]) -> Path:

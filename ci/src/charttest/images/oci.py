@@ -67,7 +67,10 @@ def write_archive(
     """
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as folder:
         blobs: dict[str, Path] = {}
-        described = [_layer(Path(folder), blobs, entries, dated=dated) for entries in layers]
+        described = [
+            _layer(Path(folder) / f"layer{number}", blobs, entries, dated=dated)
+            for number, entries in enumerate(layers)
+        ]
         configuration = {
             "architecture": ARCHITECTURES[os.uname().machine],
             "os": "linux",
@@ -98,8 +101,7 @@ def _name(name: str) -> dict[str, str]:
     return {"io.containerd.image.name": name, "org.opencontainers.image.ref.name": name.rpartition(":")[2]}
 
 
-def _layer(folder: Path, blobs: dict[str, Path], entries: Iterable[Entry], *, dated: bool) -> dict[str, Any]:
-    path = folder / f"layer{len(blobs)}"
+def _layer(path: Path, blobs: dict[str, Path], entries: Iterable[Entry], *, dated: bool) -> dict[str, Any]:
     with path.open("wb") as file:
         hashing = _Hashing(file)
         with tarfile.open(fileobj=hashing, mode="w|", bufsize=CHUNK_BYTES) as layer:  # type: ignore[call-overload]

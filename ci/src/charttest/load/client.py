@@ -63,6 +63,7 @@ class Options:
     clients: int = 20  # 0: none, only follow the endpoints
     stream: str = "half"  # "all", "none"
     keep_alive: bool = False  # one connection per client as long as it works, else a new one per request
+    pause_seconds: float = 0.0  # between two requests of a client
     max_tokens: int = 40
     timeout_seconds: float = 30.0  # without a byte
     ramp_seconds: float = 2.0  # the clients begin spread over it, so that they are not in step
@@ -169,10 +170,10 @@ class Records:
 class Endpoints:
     """The ready endpoints of a Service, by a watch of its EndpointSlices, each change seen late."""
 
-    def __init__(self, options: Options, offset: Callable[[], float]) -> None:
+    def __init__(self, options: Options, begin: float) -> None:
         """Ask for them once, then follow. OSError, HTTPException or LostError when the API does not answer."""
         self._options = options
-        self._offset = offset
+        self._begin = begin
         self.ready: list[Address] = []
         self.changes: list[tuple[float, float, list[str]]] = []  # when it came, when it was seen, all ready
         self.errors: list[str] = []
@@ -221,17 +222,20 @@ class Endpoints:
                     found |= {(address, port) for address in endpoint["addresses"] for port in ports[:1]}
         return sorted(found)
 
+    def _offset(self) -> float:
+        return round(time.monotonic() - self._begin, 3)
+
     def _changed(self) -> None:
-        self._late.put((time.monotonic() + self._options.delay_seconds, self._current()))
+        self._late.put((time.monotonic(), self._current()))
 
     def _apply(self) -> None:
         while (item := self._late.get()) is not None:
-            due, ready = item
-            if self._closed.wait(max(0.0, due - time.monotonic())):
+            came, ready = item
+            if self._closed.wait(max(0.0, came + self._options.delay_seconds - time.monotonic())):
                 return
             if ready != self.ready:
-                came = round(self._offset() - (time.monotonic() - due) - self._options.delay_seconds, 3)
-                self.changes.append((came, self._offset(), [f"{host}:{port}" for host, port in ready]))
+                names = [f"{host}:{port}" for host, port in ready]
+                self.changes.append((round(came - self._begin, 3), self._offset(), names))
                 self.ready = ready
 
     def _follow(self) -> None:
@@ -348,6 +352,7 @@ class Client:
                 self._records.ok(self._number, self._streaming, time.monotonic() - begin)
             if not self._options.keep_alive:
                 self._close()
+            stop.wait(self._options.pause_seconds)
         self._close()
 
     def _ask(self) -> None:
@@ -427,7 +432,7 @@ def run(options: Options) -> None:
     """Send until stdin ends, then print the report."""
     stop = threading.Event()
     records = Records(options, started=lambda: _say({"started": True}))
-    endpoints = Endpoints(options, records.offset) if options.via == "endpoints" else None
+    endpoints = Endpoints(options, records.begin) if options.via == "endpoints" else None
     if endpoints is None:
         host, _, port = options.target.rpartition(":")
         address = (host.strip("[]"), int(port))

@@ -50,6 +50,7 @@ class LoadPod:
         clients: int = 20,
         stream: Literal["half", "all", "none"] = "half",
         keep_alive: bool = False,
+        pause_seconds: float = 0.0,
         max_tokens: int = 40,
         timeout_seconds: float = 30.0,
         authorization: str = "",
@@ -78,6 +79,7 @@ class LoadPod:
             clients=clients,
             stream=stream,
             keep_alive=keep_alive,
+            pause_seconds=pause_seconds,
             max_tokens=max_tokens,
             timeout_seconds=timeout_seconds,
             authorization=authorization,
@@ -87,8 +89,10 @@ class LoadPod:
             what += f" {delay_seconds:g} s late"
         if keep_alive:
             what += ", kept connections"
+        if pause_seconds:
+            what += f", pauses of {pause_seconds:g} s"
         command = ("python3", "-u", "-c", _SOURCE, json.dumps(asdict(options)))
-        where = ("--namespace", self.namespace, "--stdin", self.name)
+        where = ("--namespace", self.namespace, "--container", "load", "--stdin", self.name)
         process = self.kubectl.begin("exec", *where, "--", *command)
         return Load(process, what, start_seconds=start_seconds, end_seconds=timeout_seconds + 30)
 
@@ -155,7 +159,6 @@ class LoadPod:
             "serviceAccountName": self.name,
             "automountServiceAccountToken": True,
             "enableServiceLinks": False,
-            "restartPolicy": "Never",
             # The first process of a container ignores SIGTERM unless it handles it.
             "terminationGracePeriodSeconds": 0,
             "nodeSelector": dict(self.node_selector),

@@ -82,7 +82,7 @@ class Load:
             if self._process.stdout.readline():
                 return
             _, err = self._process.communicate()
-            raise LoadError(f"load on {self._what}: {err.strip()}", "give options that the client accepts")
+            raise LoadError(f"load on {self._what}: {err.strip()}", "correct what it names")
         told = self.stop()
         message = f"load on {self._what}: not every client had an answer in {seconds} s: {told}"
         raise LoadError(message, "start the load when the target is ready")

@@ -1,6 +1,6 @@
 """Which addresses a cluster with real nodes uses: one block 10.K.0.0/16 that nothing else on the machine has.
 
-10.K.0.1         this machine, on the link `ctK`
+10.K.0.1         this machine, on its link to the switch
 10.K.0.2         the switch: the way to the API server, and DNS
 10.K.0.10+N      node N
 10.K.16+N.0/24   the pods of node N
@@ -28,11 +28,6 @@ class Addresses:
     """The addresses of one cluster; `block` is K."""
 
     block: int
-
-    @property
-    def link(self) -> str:
-        """Name of this machine's link to the switch."""
-        return f"ct{self.block}"
 
     @property
     def everything(self) -> str:

@@ -6,6 +6,7 @@ import contextlib
 import json
 from pathlib import Path
 
+from charttest.cluster.process import start_time
 from charttest.node import commands
 from charttest.node.machine import KERNEL_SETTINGS
 from charttest.parts.cache import cache_folder
@@ -71,6 +72,9 @@ def _processes() -> list[str]:
 def _namespaces() -> list[str]:
     found = []
     for entry in Path("/proc").iterdir():
+        # One that has ended keeps its namespace of processes until process 1 has taken note of it.
+        if not entry.name.isdecimal() or start_time(int(entry.name)) is None:
+            continue
         for kind in ("net", "mnt", "pid"):
             with contextlib.suppress(OSError):
                 found.append(str((entry / "ns" / kind).readlink()))

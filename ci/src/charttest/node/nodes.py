@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from charttest.cluster import kubeconfig
 from charttest.cluster.control_plane import Reached
 from charttest.errors import ClusterError
-from charttest.node import addresses, cgroups, commands, configuration, machine, namespaces
+from charttest.node import addresses, cgroups, commands, configuration, machine, namespaces, network
 from charttest.node.requirements import search_path
 from charttest.quantity import parse
 
@@ -72,12 +72,13 @@ class Nodes:
     def connect(self) -> Reached:
         """The network, before the API server needs its addresses. Call it with the clusters' lock held."""
         self.addresses = plan = addresses.free(commands.used_networks())
+        own = network.link(self.folder)
         self._switch = switch = namespaces.network(self.run, "switch", self.binaries["pause"])
         commands.run_all(
             (
-                f"ip link add {plan.link} type veth peer name host netns {switch.pid}",
-                f"ip address add {plan.host}/24 dev {plan.link}",
-                f"ip link set {plan.link} up",
+                f"ip link add {own} type veth peer name host netns {switch.pid}",
+                f"ip address add {plan.host}/24 dev {own}",
+                f"ip link set {own} up",
             )
         )
         self._in_namespaces(
@@ -105,8 +106,8 @@ class Nodes:
         for node in self._nodes:
             self._plug_in(node)
         commands.run_all(
-            f"ip route add {network} via {gateway} dev {self.addresses.link}"
-            for network, gateway in self._ways()
+            f"ip route add {behind} via {gateway} dev {network.link(self.folder)}"
+            for behind, gateway in self._ways()
         )
 
     def start(self, certificates: Pki, server_port: int) -> None:
@@ -181,7 +182,7 @@ class Nodes:
             f"ip address add {plan.node(node.number)}/24 dev eth0",
             "ip link set eth0 up",
             f"ip route add default via {plan.host}",
-            *(f"ip route add {network} via {gateway}" for network, gateway in self._ways(without=node)),
+            *(f"ip route add {behind} via {gateway}" for behind, gateway in self._ways(without=node)),
         )
 
     def _start_containerd(self, node: Node) -> None:

@@ -85,7 +85,7 @@ def _helm(major: int, version: str, seconds: int, oldest: str) -> Part:
 
 def _containerd(binary: str, seconds: int, version_command: tuple[str, ...] = ("--version",)) -> Part:
     package = f"github.com/containerd/containerd/v2/cmd/{binary}"
-    ldflags = "-X github.com/containerd/containerd/v2/version.Version=2.4.2"
+    ldflags = "-X github.com/containerd/containerd/v2/version.Version=v2.4.2"
     return Part(binary, binary, "2.4.2", "containerd", package, seconds, ldflags, version_command)
 
 
@@ -95,15 +95,15 @@ def _cni(binary: str, kind: str) -> Part:
 
 
 def _program(name: str, binary: str) -> Part:
-    version = _of_sources(FOLDER / "programs")
+    version = of_sources(FOLDER / "programs", "0.1.0")
     return Part(name, binary, version, "programs", f"./cmd/{binary}", 3, on_path=False)
 
 
-def _of_sources(folder: Path) -> str:
-    """A version for what is built from sources beside this file: the cache is kept by version."""
+def of_sources(folder: Path, version: str) -> str:
+    """The version of what is built from sources beside this file: the cache is kept by version."""
     files = sorted(path for pattern in ("*.go", "go.mod") for path in folder.rglob(pattern))
     digest = hashlib.sha256(b"".join(path.name.encode() + path.read_bytes() for path in files))
-    return f"0-{digest.hexdigest()[:12]}"
+    return f"{version}-{digest.hexdigest()[:12]}"
 
 
 PARTS = {
@@ -123,7 +123,9 @@ PARTS = {
         _containerd("ctr", 2),
         _cni("bridge", "main"),
         _cni("host-local", "ipam"),
-        Part("coredns", "coredns", _of_sources(FOLDER / "coredns"), "coredns", ".", 78, on_path=False),
+        Part(
+            "coredns", "coredns", of_sources(FOLDER / "coredns", "1.14.3"), "coredns", ".", 78, on_path=False
+        ),
         _program("test-engine", "vllm"),
         _program("pause", "pause"),
         Part(
@@ -133,7 +135,9 @@ PARTS = {
             "simulator",
             "github.com/llm-d/llm-d-inference-sim/cmd/llm-d-inference-sim",
             150,
+            on_path=False,  # one on PATH may need libraries, and an image has none
         ),
+        Part("kind", "kind", "0.33.0", "kind", "sigs.k8s.io/kind", 2, version_command=("version",)),
         Part("kwok", "kwok", "0.8.0", "kwok", "sigs.k8s.io/kwok/cmd/kwok", 42),
     )
 }

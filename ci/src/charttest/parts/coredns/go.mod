@@ -2,7 +2,9 @@ module charttest/parts/coredns
 
 go 1.26.0
 
-require github.com/coredns/coredns v1.14.3
+require (
+	github.com/coredns/coredns v1.14.3
+)
 
 require (
 	github.com/apparentlymart/go-cidr v1.1.0 // indirect

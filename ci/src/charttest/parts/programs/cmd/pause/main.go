@@ -10,6 +10,7 @@ import (
 func main() {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGCHLD)
+	reap() // what ended before the signals were asked for
 	for received := range signals {
 		if received != syscall.SIGCHLD {
 			return

@@ -9,12 +9,12 @@ import (
 	"log"
 	"os"
 	"os/signal"
-	"strconv"
 	"syscall"
 	"time"
 )
 
 const (
+	exitCrash   = 0   // the engine's process has died: vLLM's own ends as if all were well
 	exitConfig  = 1   // a configuration that the engine refuses
 	exitUsage   = 2   // argparse
 	exitStopped = 143 // SIGTERM while it loads
@@ -23,64 +23,74 @@ const (
 func main() {
 	log.SetFlags(log.Ltime)
 	log.SetPrefix("INFO ")
+	// First of all: process 1 of a container never hears of signals that it does not ask for.
+	terminated := make(chan os.Signal, 1)
+	signal.Notify(terminated, syscall.SIGTERM, syscall.SIGINT)
 	settings, err := parse(os.Args[1:], flagsFile())
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "usage: vllm serve [model_tag] [options]\nvllm serve: error: %s\n", err)
 		os.Exit(exitUsage)
 	}
-	// The port is taken before the model loads, but nothing answers on it until the model has loaded.
-	port, err := bind(settings.port)
-	if err == nil {
-		err = checkStart(settings)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(exitConfig)
-	}
 
-	terminated := make(chan os.Signal, 1)
-	signal.Notify(terminated, syscall.SIGTERM, syscall.SIGINT)
-	log.Printf("Loading %s", settings.model)
+	simulators := make(chan *simulator)
+	go func() {
+		simulator, err := load(settings)
+		if err != nil {
+			refuse(err)
+		}
+		simulators <- simulator
+	}()
+	// The port is taken before the model loads, but nothing answers on it until the model has loaded.
+	socket, err := bind(settings.host, settings.port)
+	if err != nil {
+		refuse(err)
+	}
+	var loaded *simulator
 	select {
 	case <-terminated:
 		os.Exit(exitStopped)
-	case <-loaded():
+	case loaded = <-simulators:
 	}
 
-	simulator, err := startSimulator(settings)
+	server, err := newServer(settings, loaded.address)
+	if err == nil {
+		err = server.start(socket)
+	}
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(exitConfig)
+		refuse(err)
 	}
-	server := newServer(settings, simulator.address)
-	go server.serve(port)
 	log.Printf("Application startup complete: %v on port %d", settings.servedNames, settings.port)
-	select {
-	case <-simulator.ended:
+	go func() {
+		<-loaded.ended
 		crash("the simulator has ended")
-	case <-terminated:
-		server.shutDown(settings.shutdownTimeout)
-	}
+	}()
+	<-terminated
+	server.shutDown(settings.shutdownTimeout)
 }
 
-// loaded fires when the model has loaded.
-func loaded() <-chan time.Time {
+// load takes as long as it is told and returns what will answer.
+func load(settings *settings) (*simulator, error) {
+	if err := checkStart(settings); err != nil {
+		return nil, err
+	}
+	takes, err := duration("TEST_ENGINE_LOAD_SECONDS", "0")
+	if err != nil {
+		return nil, err
+	}
+	log.Printf("Loading %s", settings.model)
+	time.Sleep(takes)
 	if os.Getenv("TEST_ENGINE_HANG_AT_START") != "" {
-		return nil
+		select {}
 	}
-	return time.After(time.Duration(environment("TEST_ENGINE_LOAD_SECONDS", 0) * float64(time.Second)))
+	return startSimulator(settings)
 }
 
-// crash ends the process as vLLM's ends when its engine has died: with code 0.
+func refuse(err error) {
+	fmt.Fprintln(os.Stderr, err)
+	os.Exit(exitConfig)
+}
+
 func crash(why string) {
 	log.Printf("Engine core died: %s", why)
-	os.Exit(0)
-}
-
-func environment(name string, otherwise float64) float64 {
-	value, err := strconv.ParseFloat(os.Getenv(name), 64)
-	if err != nil {
-		return otherwise
-	}
-	return value
+	os.Exit(exitCrash)
 }

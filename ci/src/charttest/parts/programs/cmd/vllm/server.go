@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"log"
 	"net/http"
 	"net/http/httputil"
@@ -23,10 +25,15 @@ type server struct {
 	hung     atomic.Bool  // nothing is answered any more
 }
 
-func newServer(settings *settings, address string) *server {
-	target, _ := url.Parse("http://" + address)
-	proxy := httputil.NewSingleHostReverseProxy(target)
+func newServer(settings *settings, address string) (*server, error) {
+	idle, err := duration("VLLM_HTTP_TIMEOUT_KEEP_ALIVE", "5")
+	if err != nil {
+		return nil, err
+	}
+	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: address})
 	proxy.FlushInterval = -1
+	// A kept connection that the simulator has closed would be a request lost between the two.
+	proxy.Transport = &http.Transport{DisableKeepAlives: true}
 	proxy.ErrorLog = log.New(os.Stderr, "WARNING ", log.Ltime)
 
 	made := &server{}
@@ -34,14 +41,14 @@ func newServer(settings *settings, address string) *server {
 	routes.HandleFunc("GET /health", func(http.ResponseWriter, *http.Request) {})
 	routes.HandleFunc("/v1/", func(writer http.ResponseWriter, request *http.Request) {
 		if !allowed(request, settings.apiKeys) {
-			answer(writer, http.StatusUnauthorized, "Unauthorized")
+			answer(writer, http.StatusUnauthorized, `{"error": "Unauthorized"}`)
 			return
 		}
 		// Counted before it is let in: a drain that begins now waits for it.
 		made.running.Add(1)
 		defer made.running.Add(-1)
 		if request.Method == http.MethodPost && made.draining.Load() {
-			answer(writer, http.StatusInternalServerError, "cannot schedule new futures after shutdown")
+			answer(writer, http.StatusInternalServerError, wrong(500, "cannot schedule new futures after shutdown"))
 			return
 		}
 		proxy.ServeHTTP(&stallable{writer, request.Context(), &made.stalled}, request)
@@ -50,39 +57,51 @@ func newServer(settings *settings, address string) *server {
 	addControls(routes, made)
 	made.http.Handler = http.HandlerFunc(func(writer http.ResponseWriter, request *http.Request) {
 		if made.hung.Load() {
+			// That a client has gone is seen only after its request was read.
+			_, _ = io.Copy(io.Discard, request.Body)
 			<-request.Context().Done()
 			return
 		}
 		routes.ServeHTTP(writer, request)
 	})
-	// uvicorn ends connections on which nothing comes; 5 s is vLLM's default.
-	made.http.IdleTimeout = time.Duration(environment("VLLM_HTTP_TIMEOUT_KEEP_ALIVE", 5) * float64(time.Second))
-	return made
+	// As uvicorn ends connections on which nothing comes; zero would mean never to net/http.
+	made.http.IdleTimeout = max(idle, time.Millisecond)
+	return made, nil
 }
 
-func (s *server) serve(port int) {
-	listener, err := listen(port)
-	if err == nil {
-		err = s.http.Serve(listener)
+// start answers on the socket from now on.
+func (s *server) start(socket int) error {
+	listener, err := listen(socket)
+	if err != nil {
+		return err
 	}
-	if err != http.ErrServerClosed {
-		crash(err.Error())
-	}
+	go func() {
+		if err := s.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			crash(err.Error())
+		}
+	}()
+	return nil
+}
+
+// hang stops every answer, also those that have begun; connections are accepted as before.
+func (s *server) hang() {
+	s.hung.Store(true)
+	s.stalled.Store(true)
 }
 
 // shutDown does what vLLM does at SIGTERM. Without a timeout it stops listening at once and leaves running
 // requests hanging: nothing more is sent, nothing is closed, and the process stays as long as their clients.
 // With one it goes on answering, /health included, but refuses new work; what is not done in time hangs.
-func (s *server) shutDown(timeoutSeconds int) {
-	log.Printf("Shutting down, timeout %d s", timeoutSeconds)
-	if timeoutSeconds > 0 {
+func (s *server) shutDown(timeout time.Duration) {
+	log.Printf("Shutting down, timeout %s", timeout)
+	if timeout > 0 {
 		s.draining.Store(true)
-		deadline := time.Now().Add(time.Duration(timeoutSeconds) * time.Second)
+		deadline := time.Now().Add(timeout)
 		for s.running.Load() > 0 && time.Now().Before(deadline) {
 			time.Sleep(10 * time.Millisecond)
 		}
 	}
-	s.stalled.Store(s.running.Load() > 0)
+	s.stalled.Store(s.stalled.Load() || s.running.Load() > 0)
 	_ = s.http.Shutdown(context.Background())
 	log.Print("Shutdown complete")
 }
@@ -92,10 +111,15 @@ func allowed(request *http.Request, keys []string) bool {
 	return len(keys) == 0 || slices.Contains(keys, token)
 }
 
-func answer(writer http.ResponseWriter, status int, message string) {
+func answer(writer http.ResponseWriter, status int, body string) {
 	writer.Header().Set("Content-Type", "application/json")
 	writer.WriteHeader(status)
-	fmt.Fprintf(writer, `{"error": {"message": %q, "code": %d}}`, message, status)
+	_, _ = io.WriteString(writer, body)
+}
+
+// wrong is the body of vLLM's refusals.
+func wrong(status int, message string) string {
+	return fmt.Sprintf(`{"error": {"message": %q, "code": %d}}`, message, status)
 }
 
 // stallable is a response that stops in the middle once the server has stalled, until its client goes away.

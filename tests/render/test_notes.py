@@ -1,0 +1,79 @@
+"""NOTES.txt says how to go on, and what is no error but should be known."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from charttest.helm import helm
+
+if TYPE_CHECKING:
+    from charttest.plugin import Chart
+
+MODEL = {"source": {"uri": "hf://Qwen/Qwen3-8B"}, "accelerator": {"product": "NVIDIA-L40S"}}
+SAFE: dict[str, Any] = {"secrets": {"apiKey": {"value": "x"}}}
+
+
+def notes(chart: Chart, values: dict[str, Any]) -> str:
+    where = ("r", str(chart.path), "--namespace", "llm", "--dry-run=client", "--values", "-")
+    printed = helm().run("install", *where, stdin=json.dumps(values))
+    return printed.partition("NOTES:\n")[2]
+
+
+def advice(chart: Chart, body: dict[str, Any], **rest: Any) -> str:
+    """What is worth knowing of one model with this body, and nothing else to say about the release."""
+    return notes(chart, {**SAFE, "models": {"m": {**MODEL, **body}}, **rest}).partition("Worth knowing:\n")[2]
+
+
+def test_an_empty_release_says_what_to_write(chart: Chart) -> None:
+    assert "No model is installed yet. Set one" in notes(chart, {})
+
+
+def test_the_notes_name_every_model_its_address_and_the_next_commands(chart: Chart) -> None:
+    told = notes(chart, {"models": {"m": MODEL}})
+    for words in (
+        "http://r-m.llm:8000/v1",
+        "deployment/r-m: 1 replica(s) of 1 nvidia.com/gpu",
+        "kubectl get pods -l app.kubernetes.io/instance=r --namespace llm",
+        "docs/troubleshooting.md",
+        "helm test r --namespace llm",
+    ):
+        assert words in told
+
+
+def test_two_replicas_with_a_key_leave_nothing_worth_knowing(chart: Chart) -> None:
+    assert advice(chart, {"replicas": 2}) == ""
+
+
+ADVICE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "One replica only: m. A rollout or a node drain stops the model": ({}, {}),
+    "/dev/shm (8Gi) counts against the memory limit (4Gi)": (
+        {"sharedMemory": {"size": "8Gi"}, "resources": {"limits": {"memory": "4Gi"}}},
+        {},
+    ),
+    "shutdown.preStopSeconds (5) is not longer than the 5 s": (
+        {"replicas": 2, "shutdown": {"preStopSeconds": 5}},
+        {},
+    ),
+    "without startup.budgetSeconds there is neither a startup nor a liveness probe": (
+        {"startup": {"budgetSeconds": None}},
+        {},
+    ),
+    "2 pods mount the claim c; it must be ReadWriteMany": (
+        {"replicas": 2, "cache": {"type": "existingClaim", "claimName": "c"}},
+        {},
+    ),
+    "A changed Secret that exists outside the release does not restart pods (hf)": (
+        {},
+        {"secrets": {"huggingFace": {"existingSecret": "hf"}}},
+    ),
+    "Every pod of the cluster may call the models; set secrets.apiKey": ({}, {"secrets": {}}),
+}
+
+
+@pytest.mark.parametrize("words", ADVICE)
+def test_what_should_be_known_is_told_with_the_next_step(chart: Chart, words: str) -> None:
+    body, rest = ADVICE[words]
+    assert words in advice(chart, body, **rest)
