@@ -64,9 +64,11 @@ class Engine:
             yield running
         finally:
             children = running.children()
-            for pid in (process.pid, *children):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+            for pid, line in {process.pid: "", **children}.items():
+                # Python's own child that removes the shared memory of those that are killed; it ends by itself.
+                if "resource_tracker" not in line:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
             process.wait()
             eventually("its children to end", lambda: not any(alive(pid) for pid in children))
 

@@ -56,15 +56,20 @@ def write_archive(
     *,
     entrypoint: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
+    dated: bool = False,
 ) -> None:
     """Write `target`, an archive of one image with these full names, its layers from the bottom up.
+
+    `dated` keeps the times of files, by which Python knows whether compiled code is of its source: without
+    them a large program compiles itself anew at every start.
 
     OSError when a file cannot be read, or `target` not be written; then there is no new `target`.
     """
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as folder:
         blobs: dict[str, Path] = {}
         described = [
-            _layer(Path(folder) / f"layer{number}", blobs, entries) for number, entries in enumerate(layers)
+            _layer(Path(folder) / f"layer{number}", blobs, entries, dated=dated)
+            for number, entries in enumerate(layers)
         ]
         configuration = {
             "architecture": ARCHITECTURES[os.uname().machine],
@@ -96,12 +101,12 @@ def _name(name: str) -> dict[str, str]:
     return {"io.containerd.image.name": name, "org.opencontainers.image.ref.name": name.rpartition(":")[2]}
 
 
-def _layer(path: Path, blobs: dict[str, Path], entries: Iterable[Entry]) -> dict[str, Any]:
+def _layer(path: Path, blobs: dict[str, Path], entries: Iterable[Entry], *, dated: bool) -> dict[str, Any]:
     with path.open("wb") as file:
         hashing = _Hashing(file)
         with tarfile.open(fileobj=hashing, mode="w|", bufsize=CHUNK_BYTES) as layer:  # type: ignore[call-overload]
             for entry in sorted(entries, key=lambda each: each.path):
-                _add(layer, entry)
+                _add(layer, entry, dated=dated)
     blobs[hashing.digest] = path
     return {"mediaType": f"{OCI}.layer.v1.tar", "digest": hashing.digest, "size": hashing.size}
 
@@ -118,7 +123,7 @@ def _json(content: dict[str, Any]) -> bytes:
     return json.dumps(content, sort_keys=True).encode()
 
 
-def _add(archive: tarfile.TarFile, entry: Entry) -> None:
+def _add(archive: tarfile.TarFile, entry: Entry, *, dated: bool = False) -> None:
     member = tarfile.TarInfo(entry.path)
     member.mode = entry.mode
     if entry.link:
@@ -131,6 +136,8 @@ def _add(archive: tarfile.TarFile, entry: Entry) -> None:
         member.size = len(entry.source)
         archive.addfile(member, io.BytesIO(entry.source))
     else:
-        member.size = entry.source.stat().st_size
+        status = entry.source.stat()
+        member.size = status.st_size
+        member.mtime = int(status.st_mtime) if dated else 0
         with entry.source.open("rb") as file:
             archive.addfile(member, file)

@@ -6,6 +6,7 @@ Run by the Python of vLLM's environment, which has transformers: `python tiny_mo
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 # What a template must have to serve chats: the messages in their order, and whose turn it is.
 CHAT_TEMPLATE = (
@@ -54,6 +55,8 @@ def write(folder: str) -> None:
             pad_token_id=0,
         )
     ).save_pretrained(folder)
+    for file in Path(folder).iterdir():
+        file.chmod(0o644)  # weights are written for their owner alone, but the user of a pod is another
 
 
 if __name__ == "__main__":

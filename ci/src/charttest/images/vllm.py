@@ -97,7 +97,7 @@ def archive(names: Sequence[str], say: Callable[[str], None] = lambda _: None) -
             Entry("usr/local/bin/vllm", link=str(virtual / "bin/vllm")),
         ]
         layers = [tree.python(), _environment(virtual), _shell(), tree.folder(tiny, MODEL.lstrip("/")), small]
-        write_archive(target, names, layers, environment={"PATH": f"{PATH}:/usr/bin:/bin"})
+        write_archive(target, names, layers, environment={"PATH": f"{PATH}:/usr/bin:/bin"}, dated=True)
 
     made_of = [(folder / "complete").read_text(encoding="utf-8") for folder in (virtual, tiny)]
     return written("vllm", json.dumps([*made_of, str(virtual), LEFT_OUT, list(names)]), write)
