@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from pathlib import Path
 
 from charttest.cluster.process import start_time
@@ -16,6 +17,8 @@ NETWORK_SETTINGS = (
     "net/ipv4/conf/all/accept_redirects",
     "net/ipv4/conf/all/route_localnet",
 )
+
+OWN = re.compile(r"\bcharttest\.|\bct[0-9a-f]{8}\b")  # a cluster's cgroups, and its link with its routes
 
 
 def state() -> dict[str, set[str]]:
@@ -42,13 +45,15 @@ def state() -> dict[str, set[str]]:
 
 
 def differences(before: dict[str, set[str]], after: dict[str, set[str]]) -> list[str]:
-    """One line for everything that came or went."""
-    return [
-        f"{kind}: {sign} {item}"
+    """One line for everything that came or went; another cluster may go meanwhile."""
+    came = [f"{kind}: + {item}" for kind in before for item in sorted(after[kind] - before[kind])]
+    went = [
+        f"{kind}: - {item}"
         for kind in before
-        for sign, items in (("+", after[kind] - before[kind]), ("-", before[kind] - after[kind]))
-        for item in sorted(items)
+        for item in sorted(before[kind] - after[kind])
+        if kind not in ("processes", "namespaces") and not OWN.search(item)
     ]
+    return came + went
 
 
 def _lines(*command: str) -> list[str]:
