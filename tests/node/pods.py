@@ -58,7 +58,7 @@ def ready_addresses(release: Release) -> set[str]:
 def rolled_out(release: Release) -> None:
     """Wait until every Deployment has the pods it wants, and no others."""
     which = ("deployments", f"--selector=app.kubernetes.io/instance={release.name}")
-    release.kubectl("rollout", "status", *which, "--namespace", release.namespace, "--timeout=120s")
+    release.wait("rollout", "status", *which)
     wanted = sum(deployment["spec"]["replicas"] for deployment in release.get(*which))
     eventually("old pods to go", lambda: len(pods(release)) == wanted)
 

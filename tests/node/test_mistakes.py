@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.node.pods import ask, engine, events, eventually, logs, pod, ready_addresses
 
+from charttest.helm import HelmError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -185,7 +187,15 @@ def rows() -> dict[str, tuple[str, str]]:
 @pytest.fixture(scope="module")
 def made(releases: Releases) -> Iterator[dict[str, Future[str]]]:
     with ThreadPoolExecutor(max_workers=len(MISTAKES)) as pool:
-        yield {name: pool.submit(make, releases(timeout_seconds=120)) for name, make in MISTAKES.items()}
+        yield {
+            name: pool.submit(explained, make, releases(timeout_seconds=120))
+            for name, make in MISTAKES.items()
+        }
+
+
+def explained(make: Callable[[Release], str], release: Release) -> str:
+    with release.explained():
+        return make(release)
 
 
 def test_every_mistake_of_the_page_is_made() -> None:
@@ -200,3 +210,18 @@ def test_a_mistake_ends_in_the_state_that_the_page_describes(
     for cell in rows()[mistake]:
         for words in re.sub(r"^(log|event): ", "", cell).replace("`", "").split("; "):
             assert words in told
+
+
+def test_an_install_that_fails_says_why_its_pods_are_not_ready(releases: Releases) -> None:
+    release = releases(timeout_seconds=5)
+    with pytest.raises(HelmError) as failed:
+        release.install(values(extraArgs=["--no-such-flag"]))
+    (note,) = failed.value.__notes__
+    for words in (
+        r"pod .*-m-",
+        r"  engine, restarted \d times: ",
+        "terminated Error 2",
+        r"  \| .* --no-such-flag",
+    ):
+        assert re.search(words, note)
+    release.uninstall()

@@ -44,30 +44,29 @@ def live(chart: Chart, release: Release, path: Path) -> None:
     )
     if objects := stand_ins(rendered, scenario.external):
         release.kubectl.apply(*objects, namespace=release.namespace)
-    release.install(path, STOPS_SOON, wait=False)
-    stores = list(model_stores(rendered.find("Deployment")))
-    for store, model in stores:
-        fill(release, store, model)
-    status = ("rollout", "status", "deployments", "--selector", f"app.kubernetes.io/instance={release.name}")
-    release.kubectl(*status, "--namespace", release.namespace, "--timeout=120s")
+    claims = {claim["metadata"]["name"]: claim for claim in rendered.find("PersistentVolumeClaim")}
+    for deployment in rendered.find("Deployment"):
+        pod = deployment["spec"]["template"]["spec"]
+        for volume in pod["volumes"]:
+            if volume["name"] == "models":
+                fill(release, claims[volume["persistentVolumeClaim"]["claimName"]], pod)
+    release.install(path, STOPS_SOON)
     assert "Succeeded" in release.test()
-    if not stores:  # an engine whose model is not there yet ends, and is started again
-        assert {engine(found)["restartCount"] for found in pods(release)} == {0}
+    assert {engine(found)["restartCount"] for found in pods(release)} == {0}
     release.uninstall()
 
 
-def model_stores(deployments: list[Any]) -> Iterator[tuple[str, str]]:
-    """The claims that models are read from, each with the path of its model in it."""
-    for deployment in deployments:
-        spec = deployment["spec"]["template"]["spec"]
-        for volume in spec["volumes"]:
-            if volume["name"] == "models":
-                model = spec["containers"][0]["args"][0]
-                yield volume["persistentVolumeClaim"]["claimName"], model
-
-
-def fill(release: Release, claim: str, model: str) -> None:
-    """Put a model into a claim, as somebody does before a release that reads it."""
+def fill(release: Release, claim: dict[str, Any], reader: dict[str, Any]) -> None:
+    """Put the model that `reader` will read into a claim of the release, before there is a release."""
+    owned = {
+        "labels": {"app.kubernetes.io/managed-by": "Helm"},
+        "annotations": {
+            "meta.helm.sh/release-name": release.name,
+            "meta.helm.sh/release-namespace": release.namespace,
+        },
+    }
+    release.kubectl.apply({**claim, "metadata": {**claim["metadata"], **owned}}, namespace=release.namespace)
+    model = reader["containers"][0]["args"][0]
     script = f"import os; os.makedirs({model!r}, exist_ok=True); open({model!r} + '/config.json', 'w').write('{{}}')"
     container = {
         "name": "fill",
@@ -78,7 +77,8 @@ def fill(release: Release, claim: str, model: str) -> None:
     }
     spec = {
         "restartPolicy": "Never",
-        "tolerations": [{"operator": "Exists"}],
+        "nodeSelector": reader["nodeSelector"],
+        "tolerations": reader["tolerations"],
         "securityContext": {
             "runAsNonRoot": True,
             "runAsUser": 1000,
@@ -86,12 +86,11 @@ def fill(release: Release, claim: str, model: str) -> None:
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         "containers": [container],
-        "volumes": [{"name": "models", "persistentVolumeClaim": {"claimName": claim}}],
+        "volumes": [{"name": "models", "persistentVolumeClaim": {"claimName": claim["metadata"]["name"]}}],
     }
     release.kubectl.apply(
         {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "fill"}, "spec": spec},
         namespace=release.namespace,
     )
-    succeeded = "--for=jsonpath={.status.phase}=Succeeded"
-    release.kubectl("wait", "pod/fill", succeeded, "--namespace", release.namespace, "--timeout=60s")
+    release.wait("wait", "pod/fill", "--for=jsonpath={.status.phase}=Succeeded")
     release.kubectl("delete", "pod/fill", "--namespace", release.namespace)

@@ -4,6 +4,10 @@ import http.client
 import json
 import os
 import sys
+import time
+
+# A pod is ready before every node knows that its Service leads to it, and before DNS knows a new Service.
+PATIENCE_SECONDS = 30
 
 
 def get(host: str, path: str) -> bytes:
@@ -20,11 +24,16 @@ def get(host: str, path: str) -> bytes:
 
 def check(host: str, names: list[str]) -> str:
     """Return what is wrong with one model, or an empty text."""
-    try:
-        get(host, "/health")
-        served = {model["id"] for model in json.loads(get(host, "/v1/models"))["data"]}
-    except (OSError, ValueError, KeyError, http.client.HTTPException) as error:
-        return f"{type(error).__name__}: {error}"
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            get(host, "/health")
+            served = {model["id"] for model in json.loads(get(host, "/v1/models"))["data"]}
+            break
+        except (OSError, ValueError, KeyError, http.client.HTTPException) as error:
+            if time.monotonic() > deadline:
+                return f"{type(error).__name__}: {error}"
+            time.sleep(1)
     missing = [name for name in names if name not in served]
     return f"does not serve {', '.join(missing)}" if missing else ""
 

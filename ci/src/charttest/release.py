@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import uuid
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from charttest.helm import Helm, Values, value_options
 from charttest.helm import helm as find_helm
+from charttest.kubectl import KubectlError
+from charttest.trouble import trouble
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
     from types import TracebackType
 
@@ -20,7 +25,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Release:
-    """One release; every command waits until its objects are ready, or fails after `timeout_seconds`."""
+    """One release; every command waits until its objects are ready, or fails after `timeout_seconds`.
+
+    A failure carries a note with what is wrong with the pods.
+    """
 
     helm: Helm
     chart: Path
@@ -62,14 +70,32 @@ class Release:
         """`kubectl get KIND` in the release's namespace, as data."""
         return self.kubectl.get(kind, *arguments, "--namespace", self.namespace)
 
+    def wait(self, *arguments: str) -> None:
+        """`kubectl ARGUMENTS --timeout`, as in `wait("rollout", "status", "deployments")`."""
+        with self.explained():
+            limit = f"--timeout={self.timeout_seconds}s"
+            self.kubectl(*arguments, "--namespace", self.namespace, limit)
+
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        """Add a note with what is wrong with the pods to whatever fails in the block."""
+        try:
+            yield
+        except Exception as error:
+            if not hasattr(error, "__notes__"):  # the block in this one has explained it
+                with contextlib.suppress(KubectlError):  # the error itself says that nothing answers
+                    error.add_note(trouble(self.kubectl, self.namespace))
+            raise
+
     @property
     def _timeout(self) -> tuple[str, str]:
         return "--timeout", f"{self.timeout_seconds}s"
 
     def _run(self, *arguments: str, stdin: str | None = None) -> str:
         where = ("--kubeconfig", str(self.kubectl.kubeconfig), "--namespace", self.namespace)
-        # Helm ends by itself; the subprocess limit is for a Helm that does not.
-        return self.helm.run(*arguments, *where, stdin=stdin, timeout=self.timeout_seconds + 60)
+        with self.explained():
+            # Helm ends by itself; the subprocess limit is for a Helm that does not.
+            return self.helm.run(*arguments, *where, stdin=stdin, timeout=self.timeout_seconds + 60)
 
 
 class Releases:
