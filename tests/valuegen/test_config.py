@@ -60,7 +60,7 @@ def test_a_document_that_is_no_object_is_refused(raw: Any) -> None:
 
 def test_an_unsupported_architecture_is_answered_with_the_supported_ones() -> None:
     with pytest.raises(ModelError, match=r"LlamaForCausalLM.*Qwen3ForCausalLM.*Phi3ForCausalLM"):
-        model(LLAMA, architectures=["MixtralForCausalLM"])
+        model(LLAMA, architectures=["NoSuchForCausalLM"])
 
 
 def test_nested_text_config_is_read_instead_of_defaults() -> None:

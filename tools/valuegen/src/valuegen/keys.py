@@ -118,6 +118,15 @@ class Keys:
             raise self.fail(key, f"is {_shown(value)}; it must be a list of positive integers")
         return tuple(value)
 
+    def indexes(self, key: str) -> tuple[int, ...]:
+        """A list of layers, counted from 0, empty when absent."""
+        value = self._raw.get(key)
+        if value is None:
+            return ()
+        if not isinstance(value, list) or not all(type(item) is int and item >= 0 for item in value):
+            raise self.fail(key, f"is {_shown(value)}; it must be a list of layers, counted from 0")
+        return tuple(value)
+
     def section(self, key: str) -> Keys:
         """A nested object."""
         value = self._raw.get(key)
