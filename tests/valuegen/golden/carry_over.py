@@ -4,8 +4,8 @@ A file has `config` (the keys that memory depends on), `hf_quant_config`, `max_m
 weights are not compared, or null) and `cases`. A case has `name`, `settings` (EngineSettings),
 `pipeline_stage`, and either `refused` (vLLM's own words) or `weights` and `kv`. A row of `kv` is
 [max_model_len, bytes_per_block, blocks_per_request, groups, capacities]; groups are
-[how many, layers, page_bytes, blocks_per_request]; a capacity, one for each of AVAILABLE_GIB, is
-[num_blocks, max_concurrency, tokens] or, where vLLM does not start,
+[how many, layers, page_bytes, blocks_per_request], page_bytes as in `page`; a capacity, one for each of
+AVAILABLE_GIB, is [num_blocks, max_concurrency, tokens] or, where vLLM does not start,
 [num_blocks, max_concurrency, null, longest max_model_len that does].
 """
 
@@ -21,6 +21,10 @@ from typing import Any
 TARGET = Path(__file__).parent / "models"
 AVAILABLE_GIB = (5, 20, 60)
 ARCHITECTURES = {
+    "DeepseekV3ForCausalLM",
+    "DeepseekV32ForCausalLM",
+    "GlmMoeDsaForCausalLM",
+    "KimiK25ForConditionalGeneration",
     "LlamaForCausalLM",
     "MistralForCausalLM",
     "Mistral3ForConditionalGeneration",
@@ -99,6 +103,9 @@ def row(name: str, case: dict[str, Any], doubtful: set[int]) -> dict[str, Any]:
     result: dict[str, Any] = {"name": name, "settings": settings, "pipeline_stage": rank // tp}
     if not case["accepted"]:
         return result | {"refused": case["error"].split("[type=")[0].strip()[:120]}
+    failed = [figures["error"] for figures in case["kv"]["lens"].values() if "error" in figures]
+    if failed:  # built, but vLLM cannot plan its KV cache
+        return result | {"refused": failed[0][:120]}
     if tp in doubtful:
         return result | {"refused": "built, but groups straddle GPUs: a real checkpoint would not load"}
     kv = [lengths(int(length), figures) for length, figures in case["kv"]["lens"].items()]
@@ -133,10 +140,16 @@ def option(name: str) -> dict[str, Any]:
 
 def lengths(length: int, figures: dict[str, Any]) -> list[Any]:
     """One max_model_len."""
-    keys = [(g["layers"], g["page_bytes"], g["blocks_per_req"]) for g in figures["groups"]]
+    keys = [(g["layers"], page(g), g["blocks_per_req"]) for g in figures["groups"]]
     groups = [[len(list(same)), *key] for key, same in groupby(keys)]
     fitting = [capacity(figures[f"avail_{gib}GiB"]) for gib in AVAILABLE_GIB]
     return [length, figures["bytes_per_block"], figures["blocks_per_request"], groups, fitting]
+
+
+def page(group: dict[str, Any]) -> int | list[int]:
+    """Bytes of a block in each layer, or, where vLLM takes layers of several kinds together, [in all]."""
+    size: int = group["page_bytes"]
+    return [size] if group["spec"] == "UniformTypeKVCacheSpecs" else size
 
 
 def capacity(figures: dict[str, Any]) -> list[Any]:

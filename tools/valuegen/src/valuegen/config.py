@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from valuegen import architectures, quantization_readers
-from valuegen.architectures.base import text_keys
+from valuegen.architectures.base import LatentKv, StateKv, text_keys
 from valuegen.errors import ModelError
 from valuegen.keys import Keys
 
 if TYPE_CHECKING:
-    from valuegen.architectures.base import Architecture, KvLayer, Module
+    from valuegen.architectures.base import Architecture, KvCache, Module
     from valuegen.quantization import Quantization
 
 DTYPES = {"bfloat16": "bfloat16", "float16": "float16", "half": "float16", "float32": "float32"}
@@ -41,17 +41,33 @@ class ModelConfig:
     supports_float16: bool
     quantization: Quantization | None
     modules: tuple[Module, ...]
-    kv_layers: tuple[KvLayer, ...]  # one per decoder layer
+    kv_layers: tuple[tuple[KvCache, ...], ...]  # the caches of each decoder layer
+
+    @property
+    def caches(self) -> tuple[KvCache, ...]:
+        """The caches of all layers."""
+        return tuple(cache for layer in self.kv_layers for cache in layer)
 
     @property
     def sliding_window(self) -> int | None:
         """Tokens that the local layers see; None when there are none."""
-        return next((layer.window for layer in self.kv_layers if layer.window is not None), None)
+        windows = (cache.window for cache in self.caches if not isinstance(cache, StateKv))
+        return next((window for window in windows if window is not None), None)
 
     @property
-    def layer_types(self) -> tuple[str, ...]:
-        """`full` or `sliding-window`, one per decoder layer."""
-        return tuple(layer.type for layer in self.kv_layers)
+    def has_states(self) -> bool:
+        """Whether some layers are recurrent."""
+        return any(isinstance(cache, StateKv) for cache in self.caches)
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether sparse kernels read some layers' MLA cache."""
+        return any(isinstance(cache, LatentKv) and cache.sparse for cache in self.caches)
+
+    @property
+    def is_attention_free(self) -> bool:
+        """Whether all layers are recurrent."""
+        return self.has_states and all(isinstance(cache, StateKv) for cache in self.caches)
 
     @classmethod
     def from_dict(
@@ -83,7 +99,7 @@ class ModelConfig:
             supports_float16=described.supports_float16,
             quantization=quantization_readers.read(keys, modelopt),
             modules=described.modules,
-            kv_layers=described.kv_layers,
+            kv_layers=tuple(layer if isinstance(layer, tuple) else (layer,) for layer in described.kv_layers),
         )
 
 

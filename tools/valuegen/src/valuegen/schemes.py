@@ -32,6 +32,9 @@ KV_CACHE_DTYPE_BYTES: dict[str, int | None] = {
     "fp8_e5m2": 1,
 }
 
+# Bytes of one token in FlashMLA's sparse format: 512 fp8 elements, 4 scales, 64 bfloat16 of rotary key.
+SPARSE_MLA_FORMATS = {"fp8_ds_mla": 656}
+
 
 @dataclass(frozen=True)
 class Shard:

@@ -12,6 +12,11 @@ if TYPE_CHECKING:
     from valuegen.keys import Keys
 
 FAMILIES = {
+    "DeepseekV2ForCausalLM": "deepseek",
+    "DeepseekV3ForCausalLM": "deepseek",
+    "DeepseekV32ForCausalLM": "deepseek",
+    "GlmMoeDsaForCausalLM": "deepseek",
+    "KimiK25ForConditionalGeneration": "kimi_k25",
     "LlamaForCausalLM": "llama",
     "MistralForCausalLM": "mistral",
     "Mistral3ForConditionalGeneration": "mistral3",

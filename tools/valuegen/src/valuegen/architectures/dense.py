@@ -24,6 +24,7 @@ from valuegen.architectures.base import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from valuegen.architectures.base import KvCache
     from valuegen.architectures.rope import Rope
     from valuegen.keys import Keys
 
@@ -85,17 +86,18 @@ def decoder(
     max_position: int,
     rope: Rope,
     tables: tuple[Buffer, ...],
-    kv_layers: tuple[KvLayer, ...],
+    kv_layers: tuple[KvCache | tuple[KvCache, ...], ...],
     options: Options,
+    attention: tuple[Module, ...] | None = None,
     feed_forward: tuple[Module, ...] | None = None,
     extra: tuple[Module, ...] = (),
 ) -> Architecture:
-    """Assemble the modules of a decoder; `feed_forward` stands in for an MLP in every layer."""
+    """Assemble a decoder; `attention` and `feed_forward` stand in for the usual ones in every layer."""
     if feed_forward is None:
         feed_forward = mlp(s, s.intermediate, range(s.layers), options=options)
     modules = (
         *_ends(s, tie=tie, options=options),
-        *_attention(s, options),
+        *(_attention(s, options) if attention is None else attention),
         *feed_forward,
         *_norms(s, options),
         *tables,
