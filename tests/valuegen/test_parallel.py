@@ -181,7 +181,8 @@ def test_what_the_gpu_cannot_do_is_refused(
 
 
 def test_every_method_has_a_least_compute_capability() -> None:
-    assert set(METHOD_CAPABILITY) == set(READERS)
+    # mxfp8 is read as ModelOpt's; the other two depend on more than the method's name.
+    assert set(METHOD_CAPABILITY) == {*READERS, "deepseek_v4_fp8", "mxfp4"} - {"mxfp8"}
 
 
 def test_every_broken_rule_is_reported_at_once() -> None:

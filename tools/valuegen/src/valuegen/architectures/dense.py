@@ -75,6 +75,11 @@ class Options:
     every_stage: bool = False  # embedding, final norm and head stand on every pipeline stage
     fused_checkpoint: bool = False  # Phi-3 stores qkv and gate_up merged
     prefix: str = ""
+    attention: str = "self_attn"
+    embedding: str = "embed_tokens"
+    norm_bias: bool = False
+    head_bias: bool = False
+    replicable_kv: bool = True  # key/value heads may be fewer than GPUs
     supports_float16: bool = True
 
 
@@ -150,11 +155,11 @@ def _ends(s: Sizes, *, tie: bool, options: Options) -> tuple[Module, ...]:
     else:
         embedding, last = Place(first=True, last=tie), Place(last=True)
     ends: list[Module] = [
-        Embedding(f"{p}model.embed_tokens", embedding, s.vocab, s.hidden),
-        Weight(f"{p}model.norm.weight", last, (s.hidden,)),
+        Embedding(f"{p}model.{options.embedding}", embedding, s.vocab, s.hidden),
+        *_norm(f"{p}model.norm", last, s.hidden, options),
     ]
     if not tie:
-        ends.append(Embedding(f"{p}lm_head", last, s.vocab, s.hidden))
+        ends.append(Embedding(f"{p}lm_head", last, s.vocab, s.hidden, options.head_bias))
     if options.scaled_embedding:
         ends.append(Buffer(f"{p}model.normalizer", embedding, ()))
     return tuple(ends)
@@ -201,41 +206,49 @@ def mlp(
 def _attention(s: Sizes, options: Options) -> tuple[Module, ...]:
     every = Place(layers=tuple(range(s.layers)))
     layer = f"{options.prefix}model.layers.*."
-    q, kv = Part(s.heads * s.head_dim, s.heads), Part(s.kv_heads * s.head_dim, s.kv_heads, replicable=True)
+    q = Part(s.heads * s.head_dim, s.heads)
+    kv = Part(s.kv_heads * s.head_dim, s.kv_heads, replicable=options.replicable_kv)
+    block = f"{layer}{options.attention}."
     return (
         Linear(
-            f"{layer}self_attn.qkv_proj",
+            f"{block}qkv_proj",
             every,
             s.hidden,
             (q, kv, kv),
             "column",
             bias=options.qkv_bias,
             checkpoint_names=_names(
-                f"{layer}self_attn.", "qkv_proj", ("q_proj", "k_proj", "v_proj"), options.fused_checkpoint
+                block, "qkv_proj", ("q_proj", "k_proj", "v_proj"), options.fused_checkpoint
             ),
         ),
         Linear(
-            f"{layer}self_attn.o_proj",
+            f"{block}o_proj",
             every,
             q.width,
             (Part(s.hidden, s.hidden),),
             "row",
             bias=options.output_bias,
-            checkpoint_names=(f"{layer}self_attn.o_proj",),
+            checkpoint_names=(f"{block}o_proj",),
         ),
-        Attention(f"{layer}self_attn.attn", every),
+        Attention(f"{block}attn", every),
     )
 
 
 def _norms(s: Sizes, options: Options) -> tuple[Module, ...]:
     every = Place(layers=tuple(range(s.layers)))
     layer = f"{options.prefix}model.layers.*."
-    modules = [Weight(f"{layer}{norm}.weight", every, (s.hidden,)) for norm in options.norms]
+    modules = [part for norm in options.norms for part in _norm(f"{layer}{norm}", every, s.hidden, options)]
     if options.qk_norm:
         modules.extend(
-            Weight(f"{layer}self_attn.{norm}.weight", every, (s.head_dim,)) for norm in ("q_norm", "k_norm")
+            Weight(f"{layer}{options.attention}.{norm}.weight", every, (s.head_dim,))
+            for norm in ("q_norm", "k_norm")
         )
     return tuple(modules)
+
+
+def _norm(name: str, place: Place, width: int, options: Options) -> tuple[Weight, ...]:
+    parts = ("weight", "bias") if options.norm_bias else ("weight",)
+    return tuple(Weight(f"{name}.{part}", place, (width,)) for part in parts)
 
 
 def _names(layer: str, merged: str, separate: tuple[str, ...], fused: bool) -> tuple[str, ...]:
