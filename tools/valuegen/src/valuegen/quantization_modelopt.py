@@ -88,7 +88,7 @@ def _rule(algorithm: str, group: int) -> Rule:
     if algorithm == "FP8_PER_CHANNEL_PER_TOKEN":
         return Rule(("Linear",), EightBit("float8_e4m3fn", "channel"), LINEAR_ONLY)
     if algorithm == "FP8_PB_WO":
-        return Rule(("Linear",), EightBit("float8_e4m3fn", "block", any_outputs=True), LINEAR_ONLY)
+        return Rule(("Linear",), EightBit("float8_e4m3fn", "block", aligned_outputs="none"), LINEAR_ONLY)
     if algorithm == "NVFP4":
         return Rule(("Linear",), Nvfp4(4, group), Nvfp4Experts(group))
     if algorithm == "W4A16_NVFP4":

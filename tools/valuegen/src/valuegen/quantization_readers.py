@@ -91,7 +91,13 @@ def _fp8(section: Keys) -> Quantization:
     if block and len(block) != 2:
         raise section.fail("weight_block_size", f"has {len(block)} entries; it must have 2")
     scheme = (
-        EightBit("float8_e4m3fn", "block", "weight_scale_inv", (block[0], block[1]))
+        EightBit(
+            "float8_e4m3fn",
+            "block",
+            "weight_scale_inv",
+            (block[0], block[1]),
+            aligned_outputs="unmerged",  # linear.py: _maybe_allow_fp8_block_shape_mismatch
+        )
         if block
         else EightBit(
             "float8_e4m3fn", "tensor", input_scales="per-part" if activations == "static" else "none"

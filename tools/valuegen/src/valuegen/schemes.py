@@ -87,7 +87,7 @@ class EightBit:
     input_zero_point: bool = False
     input_upper_bound: bool = False  # fbgemm
     scale_dtype: Literal["float32", "float8_e8m0fnu"] = "float32"
-    any_outputs: bool = False  # blocks may straddle GPUs along the outputs
+    aligned_outputs: Literal["all", "unmerged", "none"] = "all"  # of which layers blocks fill the outputs
 
     def tensors(self, shard: Shard, dtype: str) -> tuple[Stored, ...]:  # noqa: ARG002
         """Weight, scales, and what a static activation scheme adds."""
@@ -116,14 +116,14 @@ class EightBit:
             return None
         rows, columns = self.block
         if shard.inputs != shard.total_inputs and shard.inputs % columns:
-            return f"{shard.inputs} inputs per GPU are no multiple of the FP8 block of {columns}"
-        if self.any_outputs:
+            return f"{shard.inputs} inputs per GPU, no multiple of the FP8 block of {columns}"
+        if self.aligned_outputs == "none" or (self.aligned_outputs == "unmerged" and len(shard.outputs) > 1):
             return None
         split = shard.rows != shard.total_outputs
         checked = shard.outputs if split else shard.outputs[:-1]
         for width in checked:
             if width % rows:
-                return f"{width} outputs per GPU are no multiple of the FP8 block of {rows}"
+                return f"{width} outputs per GPU, no multiple of the FP8 block of {rows}"
         return None
 
 
@@ -141,7 +141,7 @@ class Grouped:
     def problem(self, shard: Shard) -> str | None:
         """A group must not straddle GPUs."""
         if self.group > 0 and shard.inputs % self.group:
-            return f"{shard.inputs} inputs per GPU are no multiple of the quantization group of {self.group}"
+            return f"{shard.inputs} inputs per GPU, no multiple of the quantization group of {self.group}"
         return None
 
 
@@ -176,10 +176,10 @@ class Awq(Grouped):
         """Groups along the inputs, packing along the outputs."""
         group = shard.total_inputs if self.group <= 0 else self.group
         if shard.inputs % group:
-            return f"{shard.inputs} inputs per GPU are no multiple of the quantization group of {group}"
+            return f"{shard.inputs} inputs per GPU, no multiple of the quantization group of {group}"
         pack = 32 // self.bits
         if shard.rows % pack:
-            return f"{shard.rows} outputs per GPU are no multiple of {pack}, which AWQ packs into a word"
+            return f"{shard.rows} outputs per GPU, no multiple of {pack}, which AWQ packs into a word"
         return None
 
 
@@ -245,7 +245,7 @@ class BlockScaled:
     def problem(self, shard: Shard) -> str | None:
         """A block must not straddle GPUs."""
         if shard.inputs % MX_BLOCK:
-            return f"{shard.inputs} inputs per GPU are no multiple of the MX block of {MX_BLOCK}"
+            return f"{shard.inputs} inputs per GPU, no multiple of the MX block of {MX_BLOCK}"
         return None
 
 

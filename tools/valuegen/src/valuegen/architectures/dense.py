@@ -92,15 +92,18 @@ def decoder(
     tables: tuple[Buffer, ...],
     kv_layers: tuple[KvLayer, ...],
     options: Options,
+    attention_blocks: tuple[Module, ...] | None = None,
     feed_forward: tuple[Module, ...] | None = None,
     extra: tuple[Module, ...] = (),
 ) -> Architecture:
-    """Assemble the modules of a decoder; `feed_forward` stands in for an MLP in every layer."""
+    """Assemble a decoder; `attention_blocks` and `feed_forward` replace those of a dense one in all layers."""
+    if attention_blocks is None:
+        attention_blocks = attention(s, range(s.layers), options=options)
     if feed_forward is None:
         feed_forward = mlp(s, s.intermediate, range(s.layers), options=options)
     modules = (
         *_ends(s, tie=tie, options=options),
-        *_attention(s, options),
+        *attention_blocks,
         *feed_forward,
         *_norms(s, options),
         *tables,
@@ -203,18 +206,24 @@ def mlp(
     )
 
 
-def _attention(s: Sizes, options: Options) -> tuple[Module, ...]:
-    every = Place(layers=tuple(range(s.layers)))
-    layer = f"{options.prefix}model.layers.*."
+def attention(
+    s: Sizes, layers: Iterable[int], *, options: Options, value_dim: int | None = None
+) -> tuple[Module, ...]:
+    """Grouped-query attention of `layers`; `value_dim` is the size of a value head where it differs."""
+    place = Place(layers=tuple(layers))
+    block = f"{options.prefix}model.layers.*.{options.attention}."
+    value_dim = s.head_dim if value_dim is None else value_dim
     q = Part(s.heads * s.head_dim, s.heads)
-    kv = Part(s.kv_heads * s.head_dim, s.kv_heads, replicable=options.replicable_kv)
-    block = f"{layer}{options.attention}."
+    k, v = (
+        Part(s.kv_heads * width, s.kv_heads, replicable=options.replicable_kv)
+        for width in (s.head_dim, value_dim)
+    )
     return (
         Linear(
             f"{block}qkv_proj",
-            every,
+            place,
             s.hidden,
-            (q, kv, kv),
+            (q, k, v),
             "column",
             bias=options.qkv_bias,
             checkpoint_names=_names(
@@ -223,14 +232,14 @@ def _attention(s: Sizes, options: Options) -> tuple[Module, ...]:
         ),
         Linear(
             f"{block}o_proj",
-            every,
-            q.width,
+            place,
+            s.heads * value_dim,
             (Part(s.hidden, s.hidden),),
             "row",
             bias=options.output_bias,
             checkpoint_names=(f"{block}o_proj",),
         ),
-        Attention(f"{block}attn", every),
+        Attention(f"{block}attn", place),
     )
 
 
