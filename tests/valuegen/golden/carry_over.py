@@ -28,6 +28,9 @@ ARCHITECTURES = {
     "LlamaForCausalLM",
     "MistralForCausalLM",
     "Mistral3ForConditionalGeneration",
+    "Glm4MoeForCausalLM",
+    "GptOssForCausalLM",
+    "MiniMaxM2ForCausalLM",
     "MixtralForCausalLM",
     "OlmoeForCausalLM",
     "Qwen2ForCausalLM",
@@ -39,6 +42,7 @@ ARCHITECTURES = {
     "Gemma3ForCausalLM",
     "Gemma3ForConditionalGeneration",
     "Phi3ForCausalLM",
+    "PhiMoEForCausalLM",
 }
 # Keys without a say in memory; dropped to keep the files small.
 IRRELEVANT = re.compile(
@@ -71,14 +75,14 @@ def dumped(document: dict[str, Any]) -> str:
 def model(figures: dict[str, Any], config: dict[str, Any], folder: Path) -> dict[str, Any]:
     """One model's file."""
     quantization = folder / "hf_quant_config.json"
-    cases = figures["cases"]
+    cases, suspect = figures["cases"], figures.get("suspect", "")
     # A size that straddles groups in one case does so in every case of that size.
     doubtful = {case["tp"] for case in cases.values() if case.get("doubtful")}
     return {
         "config": trimmed(config),
         "hf_quant_config": json.loads(quantization.read_text()) if quantization.exists() else None,
         "max_model_len": figures.get("model_max_len"),
-        "ungraded": "config.json names no quantization method" if figures.get("suspect") else None,
+        "ungraded": "config.json names no quantization method" if "UNQUANTIZED" in suspect else None,
         "cases": [row(name, case, doubtful) for name, case in cases.items()],
     }
 

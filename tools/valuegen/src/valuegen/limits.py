@@ -24,13 +24,18 @@ BFLOAT16_CAPABILITY = (8, 0)
 METHOD_CAPABILITY = {
     "awq": (7, 5),
     "compressed-tensors": (7, 5),  # of the schemes read here
+    "deepseek_v4_fp8": (7, 5),
     "fbgemm_fp8": (8, 0),
     "fp8": (7, 5),
     "gptq": (7, 5),  # Marlin's, the kernel that runs it
     "modelopt": (8, 0),
     "modelopt_fp4": (7, 5),
+    "modelopt_mixed": (7, 5),
+    "modelopt_mxfp8": (8, 0),
+    "mxfp4": (8, 0),
 }
 FLOAT32_METHODS = ("compressed-tensors",)
+BFLOAT16_METHODS = ("modelopt_mxfp8", "mxfp4")
 
 
 def not_positive(settings: ResolvedSettings) -> Iterator[Reason]:
@@ -133,6 +138,12 @@ def _types(config: ModelConfig, settings: ResolvedSettings) -> Iterator[Reason]:
             "dtype",
             f"--dtype float32 does not work with {own.method} weights",
             "use --dtype bfloat16 or float16, or another checkpoint",
+        )
+    if settings.dtype == "float16" and own is not None and own.method in BFLOAT16_METHODS:
+        yield Reason(
+            "dtype",
+            f"--dtype float16 does not work with {own.method} weights",
+            "use --dtype bfloat16, or another checkpoint",
         )
     if settings.kv_cache_dtype in SPARSE_MLA_FORMATS and config.is_sparse:
         return

@@ -88,6 +88,12 @@ def shard(linear: Linear, tensor_parallel_size: int) -> Shard:
     return Shard(inputs, outputs, linear.inputs, linear.outputs, linear.split)
 
 
+def head_as_linear(head: Embedding) -> Linear:
+    """The layer that a quantization method sees in a language model head."""
+    rows = padded_vocab(head.vocab)
+    return Linear(head.name, head.place, head.width, (Part(rows, rows),), "column", bias=head.bias)
+
+
 def weight_shape(weight: Weight, tensor_parallel_size: int) -> tuple[int, ...]:
     """A GPU's share of a parameter."""
     if weight.units is None:

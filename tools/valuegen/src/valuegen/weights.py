@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING
 from valuegen.architectures.base import MODEL_DTYPE, Attention, Buffer, Embedding, Experts, Linear, Weight
 from valuegen.expert_schemes import PLAIN_EXPERTS, EightBitExperts
 from valuegen.limits import is_online_fp8
-from valuegen.parallel import Ranks, expert_shard, padded_vocab, pipeline_layers, shard, weight_shape
+from valuegen.parallel import (
+    Ranks,
+    expert_shard,
+    head_as_linear,
+    padded_vocab,
+    pipeline_layers,
+    shard,
+    weight_shape,
+)
 from valuegen.schemes import DTYPE_BYTES, PLAIN, EightBit
 
 if TYPE_CHECKING:
@@ -130,6 +138,8 @@ def _tensors(config: ModelConfig, module: Module, stage: Stage) -> Iterator[Tens
         yield from _linear(config, module, stage, count)
     elif isinstance(module, Experts):
         yield from _experts(config, module, stage, count)
+    elif isinstance(module, Embedding) and module.is_head and _quantizes_head(config):
+        yield from _linear(config, head_as_linear(module), stage, count)
     elif isinstance(module, Embedding):
         rows = padded_vocab(module.vocab) // stage.ranks.tensor
         yield Tensor(f"{module.name}.weight", (rows, module.width), stage.dtype, count)
@@ -153,13 +163,18 @@ def _linear(config: ModelConfig, linear: Linear, stage: Stage, count: int) -> It
         yield from _stored(linear.name, scheme.tensors(share, dtype), copies)
 
 
+def _quantizes_head(config: ModelConfig) -> bool:
+    return config.quantization is not None and config.quantization.quantizes_head
+
+
 def _schemes(config: ModelConfig, linear: Linear, stage: Stage, count: int) -> Iterator[tuple[Scheme, int]]:
     """How the stage's copies of a layer are stored, and how many are stored so."""
     if config.quantization is None:
         yield (LOADED_FP8 if stage.online_fp8 and linear.quantizable else PLAIN), count
         return
-    layers = tuple(layer for layer in linear.place.layers if layer in stage.layers)
-    for scheme, members in config.quantization.by_scheme(linear, layers).items():
+    layers = () if linear.place.shared else linear.place.layers
+    here = tuple(layer for layer in layers if layer in stage.layers)
+    for scheme, members in config.quantization.by_scheme(linear, here).items():
         yield scheme, len(members) or count
 
 
@@ -191,7 +206,10 @@ def _stored(name: str, tensors: tuple[Stored, ...], count: int) -> Iterator[Tens
 def _attention(config: ModelConfig, attention: Attention, stage: Stage, count: int) -> Iterator[Tensor]:
     for scale in ATTENTION_SCALES:
         yield Tensor(f"{attention.name}.{scale}", (), "float32", count, is_buffer=True)
-    for stored in config.quantization.kv_scales if config.quantization is not None else ():
+    own = config.quantization
+    if own is None or (attention.latent and not own.latent_kv_scales):
+        return
+    for stored in own.kv_scales:
         yield Tensor(f"{attention.name}.{stored.suffix}", stored.shape, _dtype(stored.dtype, stage), count)
 
 

@@ -78,6 +78,11 @@ class Embedding:
     width: int
     bias: bool = False
 
+    @property
+    def is_head(self) -> bool:
+        """Whether it is the language model head, which some methods quantize."""
+        return self.name.endswith("lm_head")
+
 
 @dataclass(frozen=True)
 class Experts:
@@ -132,6 +137,7 @@ class Attention:
 
     name: str
     place: Place
+    latent: bool = False  # MLA, whose scales only ModelOpt stores
 
 
 Module = Linear | Experts | Embedding | Weight | Buffer | Attention

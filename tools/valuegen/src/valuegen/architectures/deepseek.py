@@ -62,7 +62,7 @@ def language_model(
         tables=tables,
         kv_layers=caches,
         options=options,
-        attention=attention,
+        attention_blocks=attention,
         feed_forward=moe.mixed(s, block(keys), _sparse_layers(keys, s.layers), options=options),
         extra=extra,
     )

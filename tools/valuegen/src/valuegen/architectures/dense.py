@@ -76,6 +76,11 @@ class Options:
     every_stage: bool = False  # embedding, final norm and head stand on every pipeline stage
     fused_checkpoint: bool = False  # Phi-3 stores qkv and gate_up merged
     prefix: str = ""
+    attention: str = "self_attn"
+    embedding: str = "embed_tokens"
+    norm_bias: bool = False
+    head_bias: bool = False
+    replicable_kv: bool = True  # key/value heads may be fewer than GPUs
     supports_float16: bool = True
 
 
@@ -88,16 +93,18 @@ def decoder(
     tables: tuple[Buffer, ...],
     kv_layers: tuple[KvCache | tuple[KvCache, ...], ...],
     options: Options,
-    attention: tuple[Module, ...] | None = None,
+    attention_blocks: tuple[Module, ...] | None = None,
     feed_forward: tuple[Module, ...] | None = None,
     extra: tuple[Module, ...] = (),
 ) -> Architecture:
-    """Assemble a decoder; `attention` and `feed_forward` stand in for the usual ones in every layer."""
+    """Assemble a decoder; `attention_blocks` and `feed_forward` replace those of a dense one in all layers."""
+    if attention_blocks is None:
+        attention_blocks = attention(s, range(s.layers), options=options)
     if feed_forward is None:
         feed_forward = mlp(s, s.intermediate, range(s.layers), options=options)
     modules = (
         *_ends(s, tie=tie, options=options),
-        *(_attention(s, options) if attention is None else attention),
+        *attention_blocks,
         *feed_forward,
         *_norms(s, options),
         *tables,
@@ -152,11 +159,11 @@ def _ends(s: Sizes, *, tie: bool, options: Options) -> tuple[Module, ...]:
     else:
         embedding, last = Place(first=True, last=tie), Place(last=True)
     ends: list[Module] = [
-        Embedding(f"{p}model.embed_tokens", embedding, s.vocab, s.hidden),
-        Weight(f"{p}model.norm.weight", last, (s.hidden,)),
+        Embedding(f"{p}model.{options.embedding}", embedding, s.vocab, s.hidden),
+        *_norm(f"{p}model.norm", last, s.hidden, options),
     ]
     if not tie:
-        ends.append(Embedding(f"{p}lm_head", last, s.vocab, s.hidden))
+        ends.append(Embedding(f"{p}lm_head", last, s.vocab, s.hidden, options.head_bias))
     if options.scaled_embedding:
         ends.append(Buffer(f"{p}model.normalizer", embedding, ()))
     return tuple(ends)
@@ -200,44 +207,58 @@ def mlp(
     )
 
 
-def _attention(s: Sizes, options: Options) -> tuple[Module, ...]:
-    every = Place(layers=tuple(range(s.layers)))
-    layer = f"{options.prefix}model.layers.*."
-    q, kv = Part(s.heads * s.head_dim, s.heads), Part(s.kv_heads * s.head_dim, s.kv_heads, replicable=True)
+def attention(
+    s: Sizes, layers: Iterable[int], *, options: Options, value_dim: int | None = None
+) -> tuple[Module, ...]:
+    """Grouped-query attention of `layers`; `value_dim` is the size of a value head where it differs."""
+    place = Place(layers=tuple(layers))
+    block = f"{options.prefix}model.layers.*.{options.attention}."
+    value_dim = s.head_dim if value_dim is None else value_dim
+    q = Part(s.heads * s.head_dim, s.heads)
+    k, v = (
+        Part(s.kv_heads * width, s.kv_heads, replicable=options.replicable_kv)
+        for width in (s.head_dim, value_dim)
+    )
     return (
         Linear(
-            f"{layer}self_attn.qkv_proj",
-            every,
+            f"{block}qkv_proj",
+            place,
             s.hidden,
-            (q, kv, kv),
+            (q, k, v),
             "column",
             bias=options.qkv_bias,
             checkpoint_names=_names(
-                f"{layer}self_attn.", "qkv_proj", ("q_proj", "k_proj", "v_proj"), options.fused_checkpoint
+                block, "qkv_proj", ("q_proj", "k_proj", "v_proj"), options.fused_checkpoint
             ),
         ),
         Linear(
-            f"{layer}self_attn.o_proj",
-            every,
-            q.width,
+            f"{block}o_proj",
+            place,
+            s.heads * value_dim,
             (Part(s.hidden, s.hidden),),
             "row",
             bias=options.output_bias,
-            checkpoint_names=(f"{layer}self_attn.o_proj",),
+            checkpoint_names=(f"{block}o_proj",),
         ),
-        Attention(f"{layer}self_attn.attn", every),
+        Attention(f"{block}attn", place),
     )
 
 
 def _norms(s: Sizes, options: Options) -> tuple[Module, ...]:
     every = Place(layers=tuple(range(s.layers)))
     layer = f"{options.prefix}model.layers.*."
-    modules = [Weight(f"{layer}{norm}.weight", every, (s.hidden,)) for norm in options.norms]
+    modules = [part for norm in options.norms for part in _norm(f"{layer}{norm}", every, s.hidden, options)]
     if options.qk_norm:
         modules.extend(
-            Weight(f"{layer}self_attn.{norm}.weight", every, (s.head_dim,)) for norm in ("q_norm", "k_norm")
+            Weight(f"{layer}{options.attention}.{norm}.weight", every, (s.head_dim,))
+            for norm in ("q_norm", "k_norm")
         )
     return tuple(modules)
+
+
+def _norm(name: str, place: Place, width: int, options: Options) -> tuple[Weight, ...]:
+    parts = ("weight", "bias") if options.norm_bias else ("weight",)
+    return tuple(Weight(f"{name}.{part}", place, (width,)) for part in parts)
 
 
 def _names(layer: str, merged: str, separate: tuple[str, ...], fused: bool) -> tuple[str, ...]:
