@@ -21,16 +21,27 @@ from typing import Any
 TARGET = Path(__file__).parent / "models"
 AVAILABLE_GIB = (5, 20, 60)
 ARCHITECTURES = {
-    "LlamaForCausalLM",
-    "MistralForCausalLM",
-    "Mistral3ForConditionalGeneration",
-    "Qwen2ForCausalLM",
-    "Qwen3ForCausalLM",
-    "GemmaForCausalLM",
+    "Cohere2ForCausalLM",
+    "CohereForCausalLM",
+    "FalconForCausalLM",
+    "GPT2LMHeadModel",
+    "GPTBigCodeForCausalLM",
+    "GPTJForCausalLM",
+    "GPTNeoXForCausalLM",
     "Gemma2ForCausalLM",
     "Gemma3ForCausalLM",
     "Gemma3ForConditionalGeneration",
+    "GemmaForCausalLM",
+    "LlamaForCausalLM",
+    "Mistral3ForConditionalGeneration",
+    "MistralForCausalLM",
+    "OPTForCausalLM",
     "Phi3ForCausalLM",
+    "Qwen2ForCausalLM",
+    "Qwen2_5_VLForConditionalGeneration",
+    "Qwen3ForCausalLM",
+    "Qwen3VLForConditionalGeneration",
+    "Starcoder2ForCausalLM",
 }
 # Keys without a say in memory; dropped to keep the files small.
 IRRELEVANT = re.compile(

@@ -97,19 +97,20 @@ def _root(raw: object, name: str, file: str = "config.json") -> Keys:
 
 
 def _architecture(keys: Keys, name: str) -> str:
-    known = ", ".join(architectures.FAMILIES)
     if not keys.has("architectures"):
         kind = keys.text("_class_name", "") or keys.text("model_type", "")
         hint = f" (it describes {kind!r})" if kind else ""
         raise ModelError(
             f"{name}: config.json key architectures is missing{hint}; a language model names its class there",
-            f"use a model of one of these architectures: {known}",
+            "use the config.json of a model that vLLM serves; `valuegen models` lists some",
         )
     listed = keys.strings("architectures")
     if not listed or listed[0] not in architectures.FAMILIES:
+        asked = listed[0] if listed else "(empty list)"
+        near = ", ".join(architectures.near(asked))
         raise ModelError(
-            f"{name}: architecture {listed[0] if listed else '(empty list)'} is not supported",
-            f"use a model of one of these architectures: {known}",
+            f"{name}: architecture {asked} is none of the {len(architectures.FAMILIES)} that are known here",
+            f"{f'near it are {near}; ' if near else ''}docs/adding-an-architecture.md says how to add one",
         )
     return listed[0]
 

@@ -18,7 +18,7 @@ from valuegen.units import round_up
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from valuegen.architectures.base import Part
+    from valuegen.architectures.base import Part, Weight
     from valuegen.config import ModelConfig
     from valuegen.engine import ResolvedSettings
 
@@ -49,6 +49,14 @@ def part_width(part: Part, tensor_parallel_size: int) -> int:
     """A GPU's share of one merged matrix."""
     shares = min(part.units, tensor_parallel_size) if part.replicable else tensor_parallel_size
     return part.width // shares
+
+
+def weight_shape(weight: Weight, tensor_parallel_size: int) -> tuple[int, ...]:
+    """A GPU's share of a parameter that is no linear layer's."""
+    if weight.units is None:
+        return weight.shape
+    shares = min(weight.units, tensor_parallel_size) if weight.replicable else tensor_parallel_size
+    return (weight.shape[0] // shares, *weight.shape[1:])
 
 
 def shard(linear: Linear, tensor_parallel_size: int) -> Shard:

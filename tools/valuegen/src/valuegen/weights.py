@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from valuegen.architectures.base import MODEL_DTYPE, Attention, Buffer, Embedding, Linear, Weight
 from valuegen.limits import is_online_fp8
-from valuegen.parallel import padded_vocab, pipeline_layers, shard
+from valuegen.parallel import padded_vocab, pipeline_layers, shard, weight_shape
 from valuegen.schemes import DTYPE_BYTES, PLAIN, EightBit, Shard
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def checkpoint_bytes(config: ModelConfig) -> int:
     for module in config.modules:
         if isinstance(module, Embedding):
             copies = module.place.count(whole.layers, first=True, last=True)
-            total += copies * module.vocab * module.width * DTYPE_BYTES[config.dtype]
+            total += copies * module.vocab * (module.width + module.bias) * DTYPE_BYTES[config.dtype]
         elif isinstance(module, Linear | Weight):
             total += sum(tensor.bytes for tensor in _tensors(config, module, whole))
     return total
@@ -112,7 +112,7 @@ def _parameters(module: Module) -> int:
     if isinstance(module, Linear):
         return module.inputs * module.outputs + (module.outputs if module.bias else 0)
     if isinstance(module, Embedding):
-        return module.vocab * module.width
+        return module.vocab * (module.width + module.bias)
     return prod(module.shape) if isinstance(module, Weight) else 0
 
 
@@ -125,8 +125,11 @@ def _tensors(config: ModelConfig, module: Module, stage: Stage) -> Iterator[Tens
     elif isinstance(module, Embedding):
         rows = padded_vocab(module.vocab) // stage.tensor_parallel_size
         yield Tensor(f"{module.name}.weight", (rows, module.width), stage.dtype, count)
+        if module.bias:
+            yield Tensor(f"{module.name}.bias", (rows,), stage.dtype, count)
     elif isinstance(module, Weight):
-        yield Tensor(module.name, module.shape, stage.dtype, count)
+        shape = weight_shape(module, stage.tensor_parallel_size)
+        yield Tensor(module.name, shape, _dtype(module.dtype, stage), count)
     elif isinstance(module, Buffer):
         yield Tensor(module.name, module.shape, _dtype(module.dtype, stage), count, is_buffer=True)
     else:

@@ -74,15 +74,19 @@ class Embedding:
     place: Place
     vocab: int
     width: int
+    bias: bool = False
 
 
 @dataclass(frozen=True)
 class Weight:
-    """A parameter that every GPU holds whole, such as a norm."""
+    """A parameter that no method quantizes, such as a norm; whole on every GPU unless `units` says."""
 
     name: str
     place: Place
     shape: tuple[int, ...]
+    dtype: str = MODEL_DTYPE
+    units: int | None = None  # what tensor parallelism divides along the first dimension, as in Part
+    replicable: bool = False
 
 
 @dataclass(frozen=True)
