@@ -109,7 +109,7 @@ def _architecture(keys: Keys, name: str) -> str:
         asked = listed[0] if listed else "(empty list)"
         near = ", ".join(architectures.near(asked))
         raise ModelError(
-            f"{name}: architecture {asked} is none of the {len(architectures.FAMILIES)} that are known here",
+            f"{name}: architecture {asked} is not supported; {len(architectures.FAMILIES)} others are",
             f"{f'near it are {near}; ' if near else ''}docs/adding-an-architecture.md says how to add one",
         )
     return listed[0]

@@ -118,13 +118,13 @@ class Keys:
             raise self.fail(key, f"is {_shown(value)}; it must be a list of positive integers")
         return tuple(value)
 
-    def counts(self, key: str, default: tuple[int, ...] = ()) -> tuple[int, ...]:
-        """A list of integers that may be zero."""
+    def indexes(self, key: str) -> tuple[int, ...]:
+        """A list of layers, counted from 0, empty when absent."""
         value = self._raw.get(key)
         if value is None:
-            return default
+            return ()
         if not isinstance(value, list) or not all(type(item) is int and item >= 0 for item in value):
-            raise self.fail(key, f"is {_shown(value)}; it must be a list of integers")
+            raise self.fail(key, f"is {_shown(value)}; it must be a list of layers, counted from 0")
         return tuple(value)
 
     def section(self, key: str) -> Keys:

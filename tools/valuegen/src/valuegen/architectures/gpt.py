@@ -154,6 +154,11 @@ def _mlp(s: Sizes, names: Names, options: Options) -> tuple[Linear, Linear]:
             bias=bias,
         ),
         blocks.linear(
-            f"{layer}{names.down}", every, s.intermediate, s.hidden, "row" if split else "replicated", bias=bias
+            f"{layer}{names.down}",
+            every,
+            s.intermediate,
+            s.hidden,
+            "row" if split else "replicated",
+            bias=bias,
         ),
     )

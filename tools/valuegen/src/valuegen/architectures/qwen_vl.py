@@ -78,7 +78,7 @@ def qwen3_tower(keys: Keys) -> tuple[Module, ...]:
         *blocks.norm(f"{block}norm2", layers, hidden, bias=True),
         *_merger(f"{TOWER}merger.", FIRST, hidden, merged, out),
     ]
-    levels = len(keys.counts("deepstack_visual_indexes", (8, 16, 24)))
+    levels = len(keys.indexes("deepstack_visual_indexes")) if keys.has("deepstack_visual_indexes") else 3
     if levels:
         deep = Place(first=True, copies=levels)
         modules.extend(_merger(f"{TOWER}deepstack_merger_list.*.", deep, merged, merged, out))
