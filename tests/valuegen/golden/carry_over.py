@@ -23,6 +23,7 @@ AVAILABLE_GIB = (5, 20, 60)
 ARCHITECTURES = {
     "Cohere2ForCausalLM",
     "CohereForCausalLM",
+    "DeciLMForCausalLM",
     "FalconForCausalLM",
     "GPT2LMHeadModel",
     "GPTBigCodeForCausalLM",
@@ -31,6 +32,8 @@ ARCHITECTURES = {
     "Gemma2ForCausalLM",
     "Gemma3ForCausalLM",
     "Gemma3ForConditionalGeneration",
+    "Gemma4ForCausalLM",
+    "Gemma4ForConditionalGeneration",
     "GemmaForCausalLM",
     "LlamaForCausalLM",
     "Mistral3ForConditionalGeneration",

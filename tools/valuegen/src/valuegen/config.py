@@ -41,17 +41,18 @@ class ModelConfig:
     supports_float16: bool
     quantization: Quantization | None
     modules: tuple[Module, ...]
-    kv_layers: tuple[KvLayer, ...]  # one per decoder layer
+    kv_layers: tuple[KvLayer | None, ...]  # one per decoder layer; None where it keeps no cache
 
     @property
     def sliding_window(self) -> int | None:
         """Tokens that the local layers see; None when there are none."""
-        return next((layer.window for layer in self.kv_layers if layer.window is not None), None)
+        windows = (layer.window for layer in self.kv_layers if layer is not None)
+        return next((window for window in windows if window is not None), None)
 
     @property
     def layer_types(self) -> tuple[str, ...]:
-        """`full` or `sliding-window`, one per decoder layer."""
-        return tuple(layer.type for layer in self.kv_layers)
+        """`full` or `sliding-window`, one for each decoder layer that keeps a cache."""
+        return tuple(layer.type for layer in self.kv_layers if layer is not None)
 
     @classmethod
     def from_dict(

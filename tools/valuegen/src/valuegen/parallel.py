@@ -194,6 +194,14 @@ def _linear_problems(config: ModelConfig, linear: Linear, ranks: Ranks) -> Itera
             if units % tp:
                 yield "split", f"--tensor-parallel-size {tp} does not divide the {units} of {linear.name}"
                 return
+    for part in linear.parts:
+        if linear.split == "column" and part.replicable and part.units % tp and tp % part.units:
+            yield (
+                "kv-heads",
+                f"--tensor-parallel-size {tp} neither divides the {part.units} key/value heads "
+                f"of {linear.name} nor is a multiple of them",
+            )
+            return
     if config.quantization is None:
         return
     for scheme in config.quantization.by_scheme(linear, linear.place.layers):

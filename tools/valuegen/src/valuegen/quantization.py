@@ -145,30 +145,42 @@ class Quantization:
 
     @cached_property
     def _ignored_set(self) -> frozenset[str]:
-        return frozenset(self.ignored)
+        return frozenset(self._listed)
+
+    @cached_property
+    def _listed(self) -> tuple[str, ...]:
+        """The ignored names, a multimodal model's spelled as `_numbered` spells them."""
+        return tuple(_bare(name) for name in self.ignored)
 
     def _ignores(self, name: str, *, merged: bool) -> bool:
         if self.match == "exact":
             return self._names(name, merged=merged)
         if self.match == "substring":
-            return any(ignored in name for ignored in self.ignored)
+            return any(ignored in name for ignored in self._listed)
         if self.match == "wildcard":
             return self._names(name, merged=merged) or any(
-                ignored in name or fnmatchcase(name, ignored) for ignored in self.ignored
+                ignored in name or fnmatchcase(name, ignored) for ignored in self._listed
             )
-        return any(_is(ignored, name) for ignored in self.ignored)
+        return any(_is(ignored, name) for ignored in self._listed)
 
     def _names(self, name: str, *, merged: bool) -> bool:
         """Whether the list has this name; of experts, any name that goes on from it."""
         if "experts" not in name or merged:
             return name in self._ignored_set
-        return any(name in ignored for ignored in self.ignored)
+        return any(name in ignored for ignored in self._listed)
 
 
 def _numbered(name: str, layer: int | None) -> str:
     """The name of one layer's module, as checkpoints and configs write it."""
-    name = name.removeprefix("language_model.")
+    name = _bare(name)
     return name if layer is None else name.replace("*", str(layer))
+
+
+def _bare(name: str) -> str:
+    """Without the language model's place in a multimodal one, which checkpoints and vLLM put differently."""
+    if name.startswith("model.language_model."):
+        return name.replace("model.language_model.", "model.", 1)
+    return name.removeprefix("language_model.")
 
 
 def _is(pattern: str, name: str) -> bool:

@@ -125,7 +125,12 @@ def _modelopt(section: Keys) -> Quantization:
     inner = section.section("quantization") if section.has("quantization") else section
     algorithm = inner.text("quant_algo").upper()
     ignored = inner.strings("exclude_modules") or inner.strings("ignore")
-    kv_algorithm = inner.text("kv_cache_quant_algo", "").upper()
+    fp8_cache = inner.text("kv_cache_quant_algo", "").upper() == "FP8"
+    if isinstance(
+        section.raw("kv_cache_scheme"), dict
+    ):  # how config.json, not hf_quant_config.json, states it
+        cache = section.section("kv_cache_scheme")
+        fp8_cache = cache.text("type", "") == "float" and cache.positive("num_bits", 16) == 8
     if algorithm == "FP8":
         method: str = "modelopt"
         scheme: Scheme = EightBit("float8_e4m3fn", "tensor", input_scales="per-part")
@@ -140,7 +145,7 @@ def _modelopt(section: Keys) -> Quantization:
         (Rule(("Linear",), scheme, experts),),
         ignored,
         match="wildcard",
-        kv_cache_dtype="fp8_e4m3" if kv_algorithm == "FP8" else None,
+        kv_cache_dtype="fp8_e4m3" if fp8_cache else None,
         kv_scales=KV_SCALES,
     )
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 FAMILIES = {
     "Cohere2ForCausalLM": "cohere",
     "CohereForCausalLM": "cohere",
+    "DeciLMForCausalLM": "decilm",
     "FalconForCausalLM": "falcon",
     "GPT2LMHeadModel": "gpt2",
     "GPTBigCodeForCausalLM": "gpt_bigcode",
@@ -22,6 +23,8 @@ FAMILIES = {
     "Gemma2ForCausalLM": "gemma",
     "Gemma3ForCausalLM": "gemma",
     "Gemma3ForConditionalGeneration": "gemma",
+    "Gemma4ForCausalLM": "gemma4",
+    "Gemma4ForConditionalGeneration": "gemma4",
     "GemmaForCausalLM": "gemma",
     "LlamaForCausalLM": "llama",
     "Mistral3ForConditionalGeneration": "mistral3",

@@ -149,7 +149,10 @@ class KvLayer:
 
 @dataclass(frozen=True)
 class Architecture:
-    """What an architecture file reads from config.json. `kv_layers` has one entry per decoder layer."""
+    """What an architecture file reads from config.json.
+
+    `kv_layers` has one entry per decoder layer, None for a layer that keeps no cache of its own.
+    """
 
     hidden_size: int
     intermediate_size: int
@@ -159,7 +162,7 @@ class Architecture:
     vocab_size: int
     tie_word_embeddings: bool
     modules: tuple[Module, ...]
-    kv_layers: tuple[KvLayer, ...]
+    kv_layers: tuple[KvLayer | None, ...]
     max_position_embeddings: int
     rope: Rope  # as far as it lengthens the context
     supports_float16: bool = True

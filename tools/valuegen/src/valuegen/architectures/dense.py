@@ -53,7 +53,7 @@ def sizes(keys: Keys, **defaults: int) -> Sizes:
     keys.divisible("num_attention_heads", heads, "num_key_value_heads", kv_heads)
     return Sizes(
         hidden=hidden,
-        intermediate=keys.positive("intermediate_size"),
+        intermediate=keys.positive("intermediate_size", defaults.get("intermediate_size")),
         layers=keys.positive("num_hidden_layers"),
         heads=heads,
         kv_heads=kv_heads,
@@ -74,6 +74,7 @@ class Options:
     scaled_embedding: bool = False  # Gemma: a `normalizer` buffer
     every_stage: bool = False  # embedding, final norm and head stand on every pipeline stage
     fused_checkpoint: bool = False  # Phi-3 stores qkv and gate_up merged
+    queries_only: bool = False  # the layer reads keys and values that another one has cached
     prefix: str = ""
     supports_float16: bool = True
 
@@ -85,17 +86,20 @@ def decoder(
     max_position: int,
     rope: Rope,
     tables: tuple[Buffer, ...],
-    kv_layers: tuple[KvLayer, ...],
+    kv_layers: tuple[KvLayer | None, ...],
     options: Options,
+    self_attention: tuple[Module, ...] | None = None,
     feed_forward: tuple[Module, ...] | None = None,
     extra: tuple[Module, ...] = (),
 ) -> Architecture:
-    """Assemble the modules of a decoder; `feed_forward` stands in for an MLP in every layer."""
+    """Assemble the modules of a decoder; the halves of its layers where not all are alike."""
+    if self_attention is None:
+        self_attention = attention(s, options, range(s.layers))
     if feed_forward is None:
         feed_forward = mlp(s, s.intermediate, range(s.layers), options=options)
     modules = (
         *_ends(s, tie=tie, options=options),
-        *_attention(s, options),
+        *self_attention,
         *feed_forward,
         *_norms(s, options),
         *tables,
@@ -198,44 +202,50 @@ def mlp(
     )
 
 
-def _attention(s: Sizes, options: Options) -> tuple[Module, ...]:
-    every = Place(layers=tuple(range(s.layers)))
-    layer = f"{options.prefix}model.layers.*."
+def attention(s: Sizes, options: Options, layers: Iterable[int]) -> tuple[Module, ...]:
+    """Attention in `layers`, with the norms of queries and keys where there are any."""
+    place = Place(layers=tuple(layers))
+    module = f"{options.prefix}model.layers.*.self_attn."
     q, kv = Part(s.heads * s.head_dim, s.heads), Part(s.kv_heads * s.head_dim, s.kv_heads, replicable=True)
-    return (
+    merged, parts, letters = (
+        ("q_proj", (q,), "q") if options.queries_only else ("qkv_proj", (q, kv, kv), "qkv")
+    )
+    modules: list[Module] = [
         Linear(
-            f"{layer}self_attn.qkv_proj",
-            every,
+            f"{module}{merged}",
+            place,
             s.hidden,
-            (q, kv, kv),
+            parts,
             "column",
             bias=options.qkv_bias,
             checkpoint_names=_names(
-                f"{layer}self_attn.", "qkv_proj", ("q_proj", "k_proj", "v_proj"), options.fused_checkpoint
+                module, merged, tuple(f"{letter}_proj" for letter in letters), options.fused_checkpoint
             ),
         ),
         Linear(
-            f"{layer}self_attn.o_proj",
-            every,
+            f"{module}o_proj",
+            place,
             q.width,
             (Part(s.hidden, s.hidden),),
             "row",
             bias=options.output_bias,
-            checkpoint_names=(f"{layer}self_attn.o_proj",),
+            checkpoint_names=(f"{module}o_proj",),
         ),
-        Attention(f"{layer}self_attn.attn", every),
-    )
+        Attention(f"{module}attn", place),
+    ]
+    if options.qk_norm:
+        modules.extend(
+            Weight(f"{module}{letter}_norm.weight", place, (s.head_dim,))
+            for letter in letters
+            if letter != "v"
+        )
+    return tuple(modules)
 
 
 def _norms(s: Sizes, options: Options) -> tuple[Module, ...]:
     every = Place(layers=tuple(range(s.layers)))
     layer = f"{options.prefix}model.layers.*."
-    modules = [Weight(f"{layer}{norm}.weight", every, (s.hidden,)) for norm in options.norms]
-    if options.qk_norm:
-        modules.extend(
-            Weight(f"{layer}self_attn.{norm}.weight", every, (s.head_dim,)) for norm in ("q_norm", "k_norm")
-        )
-    return tuple(modules)
+    return tuple(Weight(f"{layer}{norm}.weight", every, (s.hidden,)) for norm in options.norms)
 
 
 def _names(layer: str, merged: str, separate: tuple[str, ...], fused: bool) -> tuple[str, ...]:
