@@ -67,6 +67,7 @@ class ResolvedSettings:
     async_scheduling: bool
     disable_hybrid_kv_cache_manager: bool
     enforce_eager: bool
+    compute_capability: tuple[int, int]  # of the GPU; no setting, but what kernels depend on
 
     @property
     def max_in_flight_tokens(self) -> int:
@@ -117,10 +118,11 @@ def resolve(
         async_scheduling=_or(settings.async_scheduling, True),
         disable_hybrid_kv_cache_manager=_or(settings.disable_hybrid_kv_cache_manager, False),
         enforce_eager=_or(settings.enforce_eager, False),
+        compute_capability=compute_capability,
     )
     if not limits.can_size_cache(resolved):
         return resolved
-    tokens = block_size(config.caches, resolved, settings.block_size, compute_capability)
+    tokens = block_size(config.caches, resolved, settings.block_size)
     return replace(resolved, block_size=tokens)
 
 

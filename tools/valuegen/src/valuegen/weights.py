@@ -149,7 +149,8 @@ def _tensors(config: ModelConfig, module: Module, stage: Stage) -> Iterator[Tens
         shape = weight_shape(module, stage.ranks.tensor)
         yield Tensor(module.name, shape, _dtype(module.dtype, stage), count)
     elif isinstance(module, Buffer):
-        yield Tensor(module.name, module.shape, _dtype(module.dtype, stage), count, is_buffer=True)
+        shape = weight_shape(module, stage.ranks.tensor)
+        yield Tensor(module.name, shape, _dtype(module.dtype, stage), count, is_buffer=True)
     else:
         yield from _attention(config, module, stage, count)
 
