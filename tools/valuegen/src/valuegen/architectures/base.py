@@ -149,7 +149,7 @@ Module = Linear | Experts | Embedding | Weight | Buffer | Attention
 class KvLayer:
     """Keys and values of an attention layer, before splitting."""
 
-    type: Literal["full", "sliding-window", "chunked-local"]
+    type: Literal["full", "sliding-window", "chunked-local", "cross-attention"]
     kv_heads: int
     head_size: int
     window: int | None = None  # tokens of the sliding window or of a chunk
@@ -211,7 +211,9 @@ class Architecture:
     max_position_embeddings: int
     rope: Rope  # as far as it lengthens the context
     supports_float16: bool = True
+    cache_readers: tuple[tuple[int, int], ...] = ()  # (layer without a cache, the layer whose it reads)
     supports_pipeline: bool = True
+    is_pooling: bool = False  # an embedder or classifier: nothing is generated
 
 
 def text_keys(root: Keys) -> Keys:
