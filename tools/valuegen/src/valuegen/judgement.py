@@ -41,7 +41,9 @@ def judge_workload(workload: Workload, name: str | None, bytes_per_second: int) 
     results: tuple[FitResult, ...] = ()
     if model is not None and version is not None:
         try:
-            settings = engine_settings(workload.section("parallelism"), flags)
+            # Where a flag that the chart sets is repeated, the pod is planned by the chart's key.
+            free = [flag for flag in flags if flag.name not in chart()["owned"]]
+            settings = engine_settings(workload.section("parallelism"), free)
             results = tuple(fit(model, gpu, settings, vllm_version=version) for gpu in gpus)
         except ValueOfFlagError:  # which the rule flag-value reports
             results = ()
@@ -68,7 +70,7 @@ def _model(workload: Workload, name: str | None, missing: dict[str, list[Found]]
         if uri.startswith("/"):
             return Model.load(uri)
     except ModelError as error:
-        missing[rule.id] = [Found(("source", "uri"), error.message, rule.fix)]
+        missing[rule.id] = [Found(("source", "uri"), error.message, f"{error.fix}; or {rule.fix}")]
         return None
     missing[rule.id] = [Found(("source", "uri"), f"{uri}: a volume cannot be read from here", rule.fix)]
     return None

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 4 * 1024**2  # a release, which holds its values, must fit into a Secret of 1 MiB
 MOST_NODES = 200_000  # aliases of aliases multiply
-YAML_1_1_BOOLEANS = {"yes", "no", "on", "off"}  # Helm's YAML takes these words for true and false
+# Helm's YAML takes these words for true and false, and leaves dates as text.
+YAML_1_1_BOOLEANS = {"yes", "no", "on", "off"}
+TAG = "tag:yaml.org,2002:"
 FIX = "name a values file of the chart"
 
 
@@ -54,6 +56,8 @@ def read(paths: Sequence[Path]) -> Values:
         data = overlay(data, document)
         for key, line in _lines(node):
             places[key] = Place(str(path), line)
+    # What a later file replaced by something else stands nowhere any more.
+    places = {key: place for key, place in places.items() if holds(data, key)}
     return Values(data, places, Place(str(paths[0]), 1))
 
 
@@ -67,6 +71,20 @@ def overlay(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
         else:
             merged[key] = value
     return merged
+
+
+def holds(tree: Any, path: KeyPath) -> bool:
+    """Whether there is something at a path of keys and list positions, null included."""
+    for part in path:
+        if isinstance(tree, list):
+            if not (part.isdecimal() and int(part) < len(tree)):
+                return False
+            tree = tree[int(part)]
+        elif isinstance(tree, dict) and part in tree:
+            tree = tree[part]
+        else:
+            return False
+    return True
 
 
 def _document(path: Path) -> tuple[Any, dict[str, Any]]:
@@ -118,7 +136,7 @@ def _text(path: Path) -> str:
 
 
 def _require_finite(root: Any, path: Path) -> None:
-    """Refuse aliases that contain themselves or expand to more than any values file; set YAML 1.1's words."""
+    """Refuse aliases that contain themselves or expand to more than any values file."""
     sizes: dict[int, int] = {}
     open_nodes: set[int] = set()
 
@@ -128,8 +146,7 @@ def _require_finite(root: Any, path: Path) -> None:
         if id(node) not in sizes:
             open_nodes.add(id(node))
             if node.id == "scalar":
-                if node.style is None and node.value.lower() in YAML_1_1_BOOLEANS:
-                    node.tag = "tag:yaml.org,2002:bool"
+                _read_as_helm(node)
                 sizes[id(node)] = 1
             else:
                 children = (
@@ -143,6 +160,14 @@ def _require_finite(root: Any, path: Path) -> None:
         raise UsageError(f"{path}: expands to more than {MOST_NODES:,} values", FIX)
 
 
+def _read_as_helm(scalar: Any) -> None:
+    """Correct the type of a scalar where Helm's YAML reads it differently."""
+    if scalar.style is None and scalar.value.lower() in YAML_1_1_BOOLEANS:
+        scalar.tag = f"{TAG}bool"
+    elif scalar.tag == f"{TAG}timestamp":
+        scalar.tag = f"{TAG}str"
+
+
 def _lines(node: Any, above: KeyPath = ()) -> Iterator[tuple[KeyPath, int]]:
     """(path, line from 1) of every key and list entry below a node; merged keys stand at their anchor."""
     if node.id == "sequence":
@@ -152,11 +177,11 @@ def _lines(node: Any, above: KeyPath = ()) -> Iterator[tuple[KeyPath, int]]:
     if node.id != "mapping":
         return
     for key, value in node.value:
-        if key.tag == "tag:yaml.org,2002:merge":
+        if key.tag == f"{TAG}merge":
             for merged in value.value if value.id == "sequence" else [value]:
                 yield from _lines(merged, above)
     for key, value in node.value:
-        if key.id == "scalar" and key.tag != "tag:yaml.org,2002:merge":
+        if key.id == "scalar" and key.tag != f"{TAG}merge":
             here = (*above, key.value)
             yield here, key.start_mark.line + 1
             yield from _lines(value, here)

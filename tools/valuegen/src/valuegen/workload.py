@@ -8,7 +8,7 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from valuegen.valuesfile import overlay
+from valuegen.valuesfile import holds, overlay
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +35,7 @@ class Workload:
     def path_of(self, key: KeyPath) -> KeyPath:
         """Where a key of the body is written; where it would be when it is not."""
         for prefix, own in self.layers:
-            if _has(own, key):
+            if holds(own, key):
                 return (*prefix, *key)
         return ("models", self.model, *key)
 
@@ -85,16 +85,3 @@ def _pruned(body: dict[str, Any]) -> dict[str, Any]:
         for key, value in body.items()
         if value is not None
     }
-
-
-def _has(own: Any, key: KeyPath) -> bool:
-    for part in key:
-        if isinstance(own, list):
-            if not (part.isdecimal() and int(part) < len(own)):
-                return False
-            own = own[int(part)]
-        elif isinstance(own, dict) and part in own:
-            own = own[part]
-        else:
-            return False
-    return True

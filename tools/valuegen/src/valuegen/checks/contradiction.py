@@ -76,6 +76,8 @@ def _shown(flag: Flag) -> str:
 
 
 def _yaml(value: Any) -> str:
+    if value == "":
+        return '""'
     return str(value).lower() if isinstance(value, bool) else f"{_plain(value)}"
 
 

@@ -18,8 +18,8 @@ VARIABLE = "_VALUEGEN_COMPLETE"  # click's protocol: the shell asks through it
 def completion_command(*, shell: str) -> int:
     """Print the shell's completion script: options, models and GPUs.
 
-    Load it from the shell's start-up file: eval "$(valuegen completion bash)" in ~/.bashrc, the same
-    with zsh in ~/.zshrc; valuegen completion fish > ~/.config/fish/completions/valuegen.fish.
+    For bash and zsh a line in ~/.bashrc or ~/.zshrc loads it, as in the example; for fish write it to
+    ~/.config/fish/completions/valuegen.fish.
     """
     from click.shell_completion import get_completion_class  # noqa: PLC0415
 

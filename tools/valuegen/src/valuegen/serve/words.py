@@ -85,8 +85,8 @@ def _read(word: str, at: KeyPath) -> tuple[Flag, int]:
     """The flag that a word begins, and how many more words may belong to it."""
     table = flag_table()
     start, equals, value = word.partition("=")
-    if start.startswith("-O") and start != "-O" and not start.startswith("-O."):
-        return Flag(OPTIMIZATION_LEVEL, "", start[2:], word, at), 0
+    if start.startswith("-O") and word != "-O":
+        return Flag(OPTIMIZATION_LEVEL, "", word[2:].removeprefix("="), word, at), 0
     base, _, key = start.partition(".")
     problem: Problem | None = None
     found = table.find(start) or (table.find(base) if key else None)
