@@ -55,6 +55,7 @@ def _model(workload: Workload, name: str | None, missing: dict[str, list[Found]]
     source = workload.section("source")
     uri = str(source.get("uri") or "")
     rule = unknown_model.RULE
+    fix = rule.fix.replace("KEY", workload.model)
     if not uri:
         found = Found(
             ("source", "uri"), "no source is set", "set hf://org/name, pvc://claim/path or a path", "error"
@@ -70,9 +71,9 @@ def _model(workload: Workload, name: str | None, missing: dict[str, list[Found]]
         if uri.startswith("/"):
             return Model.load(uri)
     except ModelError as error:
-        missing[rule.id] = [Found(("source", "uri"), error.message, f"{error.fix}; or {rule.fix}")]
+        missing[rule.id] = [Found(("source", "uri"), error.message, f"{error.fix}; or {fix}")]
         return None
-    missing[rule.id] = [Found(("source", "uri"), f"{uri}: a volume cannot be read from here", rule.fix)]
+    missing[rule.id] = [Found(("source", "uri"), f"{uri}: a volume cannot be read from here", fix)]
     return None
 
 
