@@ -66,14 +66,14 @@ def test_text_names_place_rule_and_next_step_in_80_columns(
 
 
 def test_sarif_has_a_rule_per_id_and_a_line_per_result(valuegen: Callable[..., Any], in_folder: Path) -> None:
-    (in_folder / "values.yaml").write_text(SEVERAL)
-    (run,) = json.loads(valuegen("check", "values.yaml", "--format", "sarif").stdout)["runs"]
+    (in_folder / "my values.yaml").write_text(SEVERAL)
+    (run,) = json.loads(valuegen("check", "my values.yaml", "--format", "sarif").stdout)["runs"]
     rules = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
     assert rules == [rule.id for rule in RULES]
     places = [result["locations"][0]["physicalLocation"] for result in run["results"]]
     assert [(place["artifactLocation"]["uri"], place["region"]["startLine"]) for place in places] == [
-        ("values.yaml", 2),
-        ("values.yaml", 6),
+        ("my%20values.yaml", 2),
+        ("my%20values.yaml", 6),
     ]
     assert {result["ruleId"] for result in run["results"]} <= set(rules)
     assert {result["level"] for result in run["results"]} == {"warning", "error"}
