@@ -12,7 +12,7 @@ from valuegen.errors import ModelError
 from valuegen.keys import Keys
 
 if TYPE_CHECKING:
-    from valuegen.architectures.base import Architecture, KvLayer, Module
+    from valuegen.architectures.base import Architecture, Encoder, KvLayer, Module
     from valuegen.quantization import Quantization
 
 DTYPES = {"bfloat16": "bfloat16", "float16": "float16", "half": "float16", "float32": "float32"}
@@ -41,6 +41,7 @@ class ModelConfig:
     supports_float16: bool
     quantization: Quantization | None
     modules: tuple[Module, ...]
+    encoder: Encoder | None
     kv_layers: tuple[KvLayer, ...]  # one per decoder layer
 
     @property
@@ -83,6 +84,7 @@ class ModelConfig:
             supports_float16=described.supports_float16,
             quantization=quantization_readers.read(keys, modelopt),
             modules=described.modules,
+            encoder=described.encoder,
             kv_layers=described.kv_layers,
         )
 

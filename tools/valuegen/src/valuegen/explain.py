@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from valuegen import overhead
 from valuegen.host import LARGEST_SHARD, SLOW_READ
 from valuegen.parallel import padded_vocab
+from valuegen.units import MIB
 from valuegen.words import gib
 
 if TYPE_CHECKING:
@@ -115,22 +116,29 @@ def _rank(result: FitResult, rank: Rank) -> Iterator[Explanation]:
         result.model.origin,
     )
     rows = min(settings.max_num_seqs, settings.max_num_batched_tokens)
-    sampler, forward = result.calibration.sampler_bytes[0], overhead.FORWARD_BYTES[0]
+    fitted = result.calibration
     last = rank.pipeline_stage == settings.pipeline_parallel_size - 1
-    logits = f"{sampler:g} B x {rows} rows x {padded_vocab(config.vocab_size)} logits + " if last else ""
+    logits = (
+        f"{fitted.sampler_bytes.point:.1f} B x {rows} rows x {padded_vocab(config.vocab_size)} logits + "
+        f"2 B x {settings.max_num_batched_tokens + rows} x {config.hidden_size} hidden"
+    )
+    layer = (
+        f"2 B x {settings.max_num_batched_tokens} tokens x (3 x {config.intermediate_size} / "
+        f"{settings.tensor_parallel_size} + {fitted.residual_copies.point:.1f} x {config.hidden_size} hidden)"
+    )
     yield Explanation(
         f"activation peak{where}",
         _bytes(rank.activation.point),
         "calibrated",
-        f"{logits}{forward:g} B x {settings.max_num_batched_tokens} tokens x {config.hidden_size} hidden",
+        f"the larger of the sampler, {logits}, and a layer, {layer}" if last else layer,
         measured,
     )
-    sizes = overhead.capture_sizes(settings, result.gpu)
+    graphs = overhead.graph_count(overhead.Shape.of(config), settings, result.gpu)
     yield Explanation(
         f"CUDA graphs{where}",
         _bytes(rank.cuda_graphs.point),
         "calibrated",
-        f"{sizes} captured batch sizes x 21 MiB"
+        f"{graphs} captured graphs x {fitted.graph_bytes.point / MIB:.1f} MiB"
         if rank.cuda_graphs.point
         else "none are taken from the budget",
         measured,

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from valuegen.advice import useful_length
+from valuegen.calibration import DEFAULT_VLLM_VERSION
 from valuegen.catalog.gpus import all_gpus
 from valuegen.document import SCHEMA
 from valuegen.engine import EngineSettings
 from valuegen.errors import Reason, UsageError
 from valuegen.fit import AUTO_LENGTH, FitResult, judge
-from valuegen.overhead import DEFAULT_VLLM_VERSION
 from valuegen.scaling import replicas_for, requests_per_replica
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, schema 1.")
 revision_option = click.option("--revision", default=None, help="Branch, tag or commit on the Hub.")
-version_option = click.option("--vllm-version", default="0.33.0", show_default=True, help="0.19 to 0.33.")
+version_option = click.option("--vllm-version", default="0.33.0", show_default=True, help="0.10 to 0.33.")
 
 
 @click.command("fit", epilog="Example: valuegen fit Qwen3-8B --gpu L40S --max-model-len 8K")

@@ -1,0 +1,289 @@
+"""The start-up logs of records.toml, with vLLM's defaults of their version and GPU filled in."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from dataclasses import dataclass
+from functools import cached_property
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+from valuegen import kvcache, weights
+from valuegen.architectures.base import Encoder
+from valuegen.calibration import OLDEST, Minor, minor_of, select
+from valuegen.catalog.gpus import Gpu
+from valuegen.config import ModelConfig
+from valuegen.engine import ResolvedSettings, batch_defaults
+from valuegen.errors import ValuegenError
+from valuegen.overhead import (
+    GRAPH_SIZES_UP_TO,
+    Estimate,
+    Routed,
+    Shape,
+    activation,
+    context_bytes,
+    cuda_graphs,
+    non_torch,
+)
+from valuegen.units import GIB
+
+FOLDER = Path(__file__).parent
+DYNAMIC_IMAGE_TOKENS = 16384  # of towers that take any size: what Qwen's processors allow, and logs say
+
+
+@dataclass(frozen=True)
+class Run:
+    """What decides the memory beside weights and cache, where a log states all of it."""
+
+    shape: Shape
+    settings: ResolvedSettings
+    gpu: Gpu
+
+    @property
+    def budget(self) -> int:
+        """Bytes that --gpu-memory-utilization grants."""
+        return ceil(self.gpu.memory_bytes * self.settings.gpu_memory_utilization)
+
+    @property
+    def samples(self) -> bool:
+        """Whether the GPU that wrote the log samples: the first one of a pipeline does not."""
+        return self.settings.pipeline_parallel_size == 1
+
+
+@dataclass(frozen=True)
+class Record:
+    """One start-up log."""
+
+    stated: dict[str, Any]  # as records.toml has it
+    document: dict[str, Any] | None  # the model's config.json, where it is known
+    gpu: Gpu | None
+
+    @property
+    def id(self) -> str:
+        """Its name in records.toml."""
+        return str(self.stated["id"])
+
+    @property
+    def minor(self) -> Minor:
+        """The vLLM version, (-1, -1) if the log does not state it."""
+        return minor_of(self.stated.get("vllm", ""))
+
+    def gib(self, key: str) -> float | None:
+        """A figure of the log."""
+        return self.stated.get(f"{key}_gib")
+
+    @cached_property
+    def config(self) -> ModelConfig | None:
+        """The model as valuegen reads it; None for a family that it has no file for."""
+        if self.document is None:
+            return None
+        try:
+            return ModelConfig.from_dict(
+                self.document["config"],
+                name=self.stated["model"],
+                hf_quant_config=self.document.get("hf_quant_config"),
+            )
+        except ValuegenError:
+            return None
+
+    @cached_property
+    def shape(self) -> Shape | None:
+        """What of the model decides the memory of a pass."""
+        return None if self.document is None else _shape(self.document["config"], self.stated)
+
+    @cached_property
+    def run(self) -> Run | None:
+        """The stated settings over vLLM's defaults; None without a model, GPU, version or group size."""
+        stated = self.stated["settings"]
+        if (
+            self.gpu is None
+            or self.shape is None
+            or self.minor < OLDEST
+            or "tensor_parallel_size" not in stated
+        ):
+            return None
+        return Run(self.shape, _settled(stated, self.gpu, self.minor), self.gpu)
+
+    @property
+    def model(self) -> object:
+        """What is left out together: every log of the same model, however it is quantized."""
+        return self.shape or self.stated.get("model")
+
+    @cached_property
+    def weights(self) -> float | None:
+        """Bytes per GPU, stated or counted."""
+        stated = self.gib("weights")
+        return self.counted_weights if stated is None else stated * GIB
+
+    @cached_property
+    def counted_weights(self) -> float | None:
+        """Bytes per GPU as valuegen counts them; None where it cannot, or refuses."""
+        if self.config is None:
+            return None
+        tensor = self.stated["settings"].get("tensor_parallel_size")
+        if tensor is None:
+            return None
+        settings = _settled(self.stated["settings"] | {"max_model_len": 8192}, Gpu.find("H100"), (0, 33))
+        try:
+            stages = settings.pipeline_parallel_size
+            return max(weights.loaded_weights_bytes(self.config, settings, stage) for stage in range(stages))
+        except ValuegenError:
+            return None
+
+    @cached_property
+    def kv_bytes(self) -> float | None:
+        """Bytes of the KV cache per GPU: stated, or what the stated tokens or blocks take."""
+        if (stated := self.gib("kv")) is not None:
+            return stated * GIB
+        if self.config is None or self.run is None:
+            return None
+        layout = kvcache.layout(self.config, self.run.settings)
+        if "blocks" in self.stated:
+            return float(self.stated["blocks"] * layout.bytes_per_block)
+        if "tokens" in self.stated:
+            return float(self.stated["tokens"] / layout.max_model_len * layout.bytes_per_request)
+        return None
+
+
+def read() -> list[Record]:
+    """Every record of records.toml, in its order."""
+    document = tomllib.loads((FOLDER / "records.toml").read_text(encoding="utf-8"))
+    models = json.loads((FOLDER / "models.json").read_text(encoding="utf-8"))
+    return [
+        Record(
+            stated=stated,
+            document=models.get(stated.get("model")),
+            gpu=_gpu(stated, document["gpu"]) if "gpu" in stated else None,
+        )
+        for stated in document["record"]
+    ]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a calibration says of one log's GPU, beside weights and KV cache."""
+
+    activation: Estimate
+    non_torch: Estimate
+    graphs: Estimate
+    graphs_in_budget: bool
+    context: int
+
+    @property
+    def beside(self) -> int:
+        """Bytes that lie beside the budget, at the safe end."""
+        return self.context + (0 if self.graphs_in_budget else self.graphs.high)
+
+    def total(self, end: str) -> int:
+        """Bytes taken from the budget, at one end of the estimates."""
+        parts = (self.activation, self.non_torch, *([self.graphs] if self.graphs_in_budget else []))
+        return sum(getattr(part, end) for part in parts)
+
+
+def predicted(record: Record, document: dict[str, Any]) -> Parts | None:
+    """What a calibration document predicts for a log; None where its model or settings are not known."""
+    if (run := record.run) is None:
+        return None
+    fitted = select(document, record.minor)
+    return Parts(
+        activation=activation(run.shape, run.settings, fitted, first_stage=True, last_stage=run.samples),
+        non_torch=non_torch(run.settings, run.gpu, fitted),
+        graphs=cuda_graphs(run.shape, run.settings, run.gpu, fitted),
+        graphs_in_budget=fitted.graphs_in_budget,
+        context=context_bytes(run.gpu),
+    )
+
+
+def _gpu(stated: dict[str, Any], others: dict[str, Any]) -> Gpu:
+    name = stated["gpu"]
+    if name in others:
+        facts = others[name]
+        memory = stated.get("memory_gib", facts["memory_gib"])
+        capability = tuple(facts["compute_capability"])
+        link = facts["interconnect"]
+        return Gpu(name, (name,), (), capability, round(memory * GIB), "the logs", link, 1, 0.0)
+    known = Gpu.find(name)
+    memory = stated.get("memory_gib")
+    if memory is None:
+        return known
+    return Gpu(
+        known.name,
+        known.products,
+        (),
+        known.compute_capability,
+        round(memory * GIB),
+        "the log",
+        known.interconnect,
+        known.max_per_node,
+        0.0,
+    )
+
+
+def _settled(stated: dict[str, Any], gpu: Gpu, minor: Minor) -> ResolvedSettings:
+    tokens, seqs = batch_defaults(gpu.memory_bytes, gpu.name, gpu.compute_capability)
+    length = stated.get("max_model_len", 8192)
+    seqs = stated.get("max_num_seqs", seqs)
+    tokens = stated.get("max_num_batched_tokens", min(tokens, seqs * length))
+    return ResolvedSettings(
+        **{
+            "pipeline_parallel_size": 1,
+            "data_parallel_size": 1,
+            "decode_context_parallel_size": 1,
+            "enable_expert_parallel": False,
+            "gpu_memory_utilization": 0.92 if minor >= (0, 20) else 0.9,
+            "kv_cache_memory_bytes": None,
+            "kv_cache_dtype": "auto",
+            "quantization": None,
+            "dtype": "bfloat16",
+            "block_size": 16,
+            "enable_prefix_caching": True,
+            "async_scheduling": True,
+            "disable_hybrid_kv_cache_manager": False,
+            "enforce_eager": False,
+        }
+        | stated
+        | {"max_model_len": length, "max_num_seqs": min(seqs, tokens), "max_num_batched_tokens": tokens}
+    )
+
+
+def _shape(config: dict[str, Any], stated: dict[str, Any]) -> Shape:
+    """From config.json alone, so that a log counts whether or not valuegen has the model's family."""
+    text = config.get("text_config", config)
+
+    def first(*keys: str) -> int:
+        return next((text[key] for key in keys if text.get(key)), 0)
+
+    per_token = first("num_experts_per_tok", "num_experts_per_token", "top_k_experts")
+    routed = None
+    # MXFP4 experts run in kernels with buffers of their own (experts/gpt_oss_triton_kernels_moe.py).
+    if per_token and (config.get("quantization_config") or {}).get("quant_method") != "mxfp4":
+        routed = Routed(per_token, first("moe_intermediate_size", "intermediate_size"))
+    return Shape(
+        vocab_size=first("vocab_size"),
+        hidden_size=first("hidden_size"),
+        # A layer of experts has no wide MLP beside them; what leads or shares is as narrow.
+        intermediate_size=0 if per_token else first("intermediate_size"),
+        routed=routed,
+        encoder=None if stated.get("text_only") else _encoder(config),
+        computes_logits=not stated.get("pooling"),
+        graph_sizes_up_to=GRAPH_SIZES_UP_TO.get((config.get("architectures") or [""])[0]),
+    )
+
+
+def _encoder(config: dict[str, Any]) -> Encoder | None:
+    tower = config.get("vision_config")
+    if not tower or "patch_size" not in tower or "intermediate_size" not in tower:
+        return None
+    merge = tower.get("spatial_merge_size") or config.get("spatial_merge_size") or 1
+    if "image_size" not in tower:
+        tokens = DYNAMIC_IMAGE_TOKENS if "spatial_merge_size" in tower else 0
+    elif tower.get("model_type") == "siglip_vision_model":
+        merge = tower["image_size"] // tower["patch_size"] // 16  # Gemma 3 pools to 16 x 16 tokens
+        tokens = 256
+    else:
+        tokens = (tower["image_size"] // tower["patch_size"] // merge) ** 2
+    if not tokens:
+        return None
+    return Encoder(tower["hidden_size"], tower["intermediate_size"], tower["patch_size"], merge**2, tokens)
