@@ -42,17 +42,18 @@ class ModelConfig:
     quantization: Quantization | None
     modules: tuple[Module, ...]
     encoder: Encoder | None
-    kv_layers: tuple[KvLayer, ...]  # one per decoder layer
+    kv_layers: tuple[KvLayer | None, ...]  # one per decoder layer; None where it keeps no cache
 
     @property
     def sliding_window(self) -> int | None:
         """Tokens that the local layers see; None when there are none."""
-        return next((layer.window for layer in self.kv_layers if layer.window is not None), None)
+        windows = (layer.window for layer in self.kv_layers if layer is not None)
+        return next((window for window in windows if window is not None), None)
 
     @property
     def layer_types(self) -> tuple[str, ...]:
-        """`full` or `sliding-window`, one per decoder layer."""
-        return tuple(layer.type for layer in self.kv_layers)
+        """`full` or `sliding-window`, one for each decoder layer that keeps a cache."""
+        return tuple(layer.type for layer in self.kv_layers if layer is not None)
 
     @classmethod
     def from_dict(
@@ -99,19 +100,20 @@ def _root(raw: object, name: str, file: str = "config.json") -> Keys:
 
 
 def _architecture(keys: Keys, name: str) -> str:
-    known = ", ".join(architectures.FAMILIES)
     if not keys.has("architectures"):
         kind = keys.text("_class_name", "") or keys.text("model_type", "")
         hint = f" (it describes {kind!r})" if kind else ""
         raise ModelError(
             f"{name}: config.json key architectures is missing{hint}; a language model names its class there",
-            f"use a model of one of these architectures: {known}",
+            "use the config.json of a model that vLLM serves; `valuegen models` lists some",
         )
     listed = keys.strings("architectures")
     if not listed or listed[0] not in architectures.FAMILIES:
+        asked = listed[0] if listed else "(empty list)"
+        near = ", ".join(architectures.near(asked))
         raise ModelError(
-            f"{name}: architecture {listed[0] if listed else '(empty list)'} is not supported",
-            f"use a model of one of these architectures: {known}",
+            f"{name}: architecture {asked} is not supported; {len(architectures.FAMILIES)} others are",
+            f"{f'near it are {near}; ' if near else ''}docs/adding-an-architecture.md says how to add one",
         )
     return listed[0]
 

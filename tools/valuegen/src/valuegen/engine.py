@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from valuegen.config import ModelConfig
 
 DEFAULT_BLOCK_SIZE = 16  # tokens per KV block; what vLLM's CUDA back ends for GQA models keep
+HOPPER = 9  # major compute capability
+TILED_HEAD_SIZE = 512  # Gemma 4's, which FlashAttention 4 reads in tiles
 DEFAULT_GPU_MEMORY_UTILIZATION = 0.92
 
 T = TypeVar("T")
@@ -96,6 +98,7 @@ def resolve(
         max_num_batched_tokens = min(max_num_seqs * max_model_len, batched_tokens)
     if settings.max_num_seqs is None:
         max_num_seqs = min(max_num_seqs, max_num_batched_tokens)
+    kv_cache_dtype = _kv_cache_dtype(config, settings.kv_cache_dtype)
     return ResolvedSettings(
         tensor_parallel_size=_or(settings.tensor_parallel_size, 1),
         pipeline_parallel_size=_or(settings.pipeline_parallel_size, 1),
@@ -107,10 +110,10 @@ def resolve(
         max_num_batched_tokens=max_num_batched_tokens,
         gpu_memory_utilization=_or(settings.gpu_memory_utilization, DEFAULT_GPU_MEMORY_UTILIZATION),
         kv_cache_memory_bytes=settings.kv_cache_memory_bytes,
-        kv_cache_dtype=_kv_cache_dtype(config, settings.kv_cache_dtype),
+        kv_cache_dtype=kv_cache_dtype,
         quantization=_quantization(config, settings.quantization),
         dtype=_dtype(config, settings.dtype, compute_capability),
-        block_size=_or(settings.block_size, DEFAULT_BLOCK_SIZE),
+        block_size=_or(settings.block_size, _block_size(config, kv_cache_dtype, compute_capability)),
         enable_prefix_caching=_or(settings.enable_prefix_caching, True),
         async_scheduling=_or(settings.async_scheduling, True),
         disable_hybrid_kv_cache_manager=_or(settings.disable_hybrid_kv_cache_manager, False),
@@ -147,6 +150,15 @@ def _kv_cache_dtype(config: ModelConfig, asked: str | None) -> str:
         return asked
     chosen = config.quantization.kv_cache_dtype if config.quantization is not None else None
     return _or(chosen, "auto")
+
+
+def _block_size(config: ModelConfig, kv_cache_dtype: str, compute_capability: tuple[int, int]) -> int:
+    """Source: v1/attention/backends/flash_attn.py (_get_sm90_fa4_fp8_kv_block_size)."""
+    widest = max((layer.head_size for layer in config.kv_layers if layer is not None), default=0)
+    tiled = compute_capability[0] == HOPPER and widest == TILED_HEAD_SIZE
+    if tiled and kv_cache_dtype in ("fp8", "fp8_e4m3"):
+        return 64  # tokens that the kernel takes at a time
+    return DEFAULT_BLOCK_SIZE
 
 
 def _dtype(config: ModelConfig, asked: str | None, compute_capability: tuple[int, int]) -> str:

@@ -109,7 +109,7 @@ def layout(config: ModelConfig, settings: ResolvedSettings) -> KvCacheLayout:
     )
 
 
-def layout_of_layers(kv_layers: Sequence[KvLayer], settings: ResolvedSettings) -> StageLayout:
+def layout_of_layers(kv_layers: Sequence[KvLayer | None], settings: ResolvedSettings) -> StageLayout:
     """The layout if these layers were a model of their own."""
     return _stage(_group(kv_layers, settings), range(len(kv_layers)), settings)
 
@@ -162,16 +162,16 @@ class _Group:
     pages: dict[int, int]  # layer -> bytes of its page
 
 
-def _group(kv_layers: Sequence[KvLayer], settings: ResolvedSettings) -> list[_Group]:
-    kinds = [_kind(layer, settings) for layer in kv_layers]
-    if settings.disable_hybrid_kv_cache_manager and any(kind.type == "full" for kind in kinds):
-        kinds = [replace(kind, type="full", window=None) for kind in kinds]
-    pages = {index: kind.page_bytes for index, kind in enumerate(kinds)}
-    if len({(kind.type, kind.window) for kind in kinds}) == 1:
-        return [_Group(kinds[0], pages)]
+def _group(kv_layers: Sequence[KvLayer | None], settings: ResolvedSettings) -> list[_Group]:
+    kinds = {index: _kind(layer, settings) for index, layer in enumerate(kv_layers) if layer is not None}
+    if settings.disable_hybrid_kv_cache_manager and any(kind.type == "full" for kind in kinds.values()):
+        kinds = {index: replace(kind, type="full", window=None) for index, kind in kinds.items()}
+    pages = {index: kind.page_bytes for index, kind in kinds.items()}
+    if len({(kind.type, kind.window) for kind in kinds.values()}) == 1:
+        return [_Group(next(iter(kinds.values())), pages)]
     kinds = _same_page(kinds)
     by_kind: dict[_Kind, list[int]] = {}
-    for index, kind in enumerate(kinds):
+    for index, kind in kinds.items():
         by_kind.setdefault(kind, []).append(index)
     size = _group_size([len(members) for members in by_kind.values()])
     groups: list[_Group] = []
@@ -191,17 +191,17 @@ def _kind(layer: KvLayer, settings: ResolvedSettings) -> _Kind:
     return _Kind(layer.type, page, settings.block_size, layer.window)
 
 
-def _same_page(kinds: list[_Kind]) -> list[_Kind]:
+def _same_page(kinds: dict[int, _Kind]) -> dict[int, _Kind]:
     """Smaller pages hold more tokens where the sizes divide, and are padded where they do not."""
-    largest = max(kind.page_bytes for kind in kinds)
-    return [
-        replace(
+    largest = max(kind.page_bytes for kind in kinds.values())
+    return {
+        index: replace(
             kind,
             page_bytes=largest,
             block_size=kind.block_size * (1 if largest % kind.page_bytes else largest // kind.page_bytes),
         )
-        for kind in kinds
-    ]
+        for index, kind in kinds.items()
+    }
 
 
 def _group_size(layers_by_kind: list[int]) -> int:
@@ -218,12 +218,17 @@ def _stage(groups: list[_Group], stage: range, settings: ResolvedSettings) -> St
                 type=group.kind.type,
                 layers=len(pages),
                 block_size=group.kind.block_size,
-                page_bytes=group.kind.page_bytes,
+                page_bytes=_page_bytes(pages),
                 blocks_per_request=_blocks_per_request(group.kind, settings),
             )
             for group, pages in zip(groups, here, strict=True)
         ),
     )
+
+
+def _page_bytes(pages: list[int]) -> int:
+    """Of one layer; of all together where the layers of a group differ, as vLLM counts such a group."""
+    return pages[0] if len(set(pages)) == 1 else sum(pages)
 
 
 def _blocks_per_request(kind: _Kind, settings: ResolvedSettings) -> int:

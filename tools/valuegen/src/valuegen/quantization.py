@@ -10,13 +10,17 @@ import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
+from valuegen.expert_schemes import PLAIN_EXPERTS, RefusedExperts
 from valuegen.schemes import PLAIN
 
 if TYPE_CHECKING:
-    from valuegen.architectures.base import Linear
+    from collections.abc import Callable
+
+    from valuegen.architectures.base import Experts, Linear
     from valuegen.errors import Reason
+    from valuegen.expert_schemes import ExpertScheme
     from valuegen.schemes import Scheme, Stored
 
 # --quantization values that name the same method; what vLLM turns each into comes first.
@@ -28,6 +32,8 @@ ONLINE_FP8 = ("fp8", "fp8_per_tensor")
 LINEAR_CLASSES = {"Linear", "LinearBase"}
 DEPRECATED = ("fbgemm_fp8",)
 
+S = TypeVar("S")
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -35,6 +41,7 @@ class Rule:
 
     targets: tuple[str, ...]
     scheme: Scheme
+    experts: ExpertScheme = PLAIN_EXPERTS  # the same for routed experts
 
 
 @dataclass(frozen=True)
@@ -65,35 +72,69 @@ class Quantization:
         if not linear.quantizable:
             return PLAIN
         names = [_numbered(name, layer) for name in (linear.checkpoint_names or (linear.name,))]
-        if all(self._ignores(name) for name in names) or self._ignores(_numbered(linear.name, layer)):
+        merged = len(names) > 1
+        if all(self._ignores(name, merged=merged) for name in names):
             return PLAIN
-        return self._named(names) or self._of_class() or PLAIN
+        if self._ignores(_numbered(linear.name, layer), merged=merged):
+            return PLAIN
+        rule = self._rule(names)
+        return PLAIN if rule is None else rule.scheme
 
-    def _named(self, names: list[str]) -> Scheme | None:
-        """The rule for these very names, which goes before one for a class wherever it stands."""
+    def expert_scheme(self, experts: Experts, layer: int | None) -> ExpertScheme:
+        """How the routed experts of one layer are stored."""
+        name = _numbered(experts.known_as, layer)
+        if self.match != "pattern":
+            rule = None if self._ignores(name, merged=False) else self._rule([name])
+            return PLAIN_EXPERTS if rule is None else rule.experts
+        # compressed-tensors names the matrices of an expert; vLLM asks for the first one's.
+        parts = [f"{name}.0.{projection}" for projection in experts.projections]
+        found = {None if self._ignores(part, merged=False) else self._rule([part]) for part in parts}
+        schemes = {PLAIN_EXPERTS if rule is None else rule.experts for rule in found}
+        return schemes.pop() if len(schemes) == 1 else RefusedExperts("matrices stored in different ways")
+
+    def _rule(self, names: list[str]) -> Rule | None:
+        """The rule for these very names, else one for the class wherever it stands."""
         for rule in self.rules:
             if any(all(_is(target, name) for name in names) for target in rule.targets):
-                return rule.scheme
-        return None
-
-    def _of_class(self) -> Scheme | None:
-        return next((rule.scheme for rule in self.rules if LINEAR_CLASSES & set(rule.targets)), None)
+                return rule
+        return next((rule for rule in self.rules if LINEAR_CLASSES & set(rule.targets)), None)
 
     def by_scheme(self, linear: Linear, layers: tuple[int, ...]) -> dict[Scheme, tuple[int, ...]]:
         """The layers of a stage, by how their matrix is stored."""
+        return self._grouped(self._known, linear.name, layers, lambda layer: self.scheme(linear, layer))
+
+    def by_expert_scheme(
+        self, experts: Experts, layers: tuple[int, ...]
+    ) -> dict[ExpertScheme, tuple[int, ...]]:
+        """The layers of a stage, by how their routed experts are stored."""
+        return self._grouped(
+            self._known_experts, experts.name, layers, lambda layer: self.expert_scheme(experts, layer)
+        )
+
+    def _grouped(
+        self,
+        known: dict[tuple[str, tuple[int, ...]], dict[S, tuple[int, ...]]],
+        name: str,
+        layers: tuple[int, ...],
+        scheme_of: Callable[[int | None], S],
+    ) -> dict[S, tuple[int, ...]]:
         if not self._layers_differ or not layers:
-            return {self.scheme(linear, layers[0] if layers else None): layers}
-        key = linear.name, layers
-        if key not in self._known:
-            found: dict[Scheme, list[int]] = {}
+            return {scheme_of(layers[0] if layers else None): layers}
+        if (name, layers) not in known:
+            found: dict[S, list[int]] = {}
             for layer in layers:
-                found.setdefault(self.scheme(linear, layer), []).append(layer)
-            self._known[key] = {scheme: tuple(members) for scheme, members in found.items()}
-        return self._known[key]
+                found.setdefault(scheme_of(layer), []).append(layer)
+            known[name, layers] = {scheme: tuple(members) for scheme, members in found.items()}
+        return known[name, layers]
 
     @cached_property
     def _known(self) -> dict[tuple[str, tuple[int, ...]], dict[Scheme, tuple[int, ...]]]:
         """Answers of by_scheme: a search asks the same for every size, and patterns are slow."""
+        return {}
+
+    @cached_property
+    def _known_experts(self) -> dict[tuple[str, tuple[int, ...]], dict[ExpertScheme, tuple[int, ...]]]:
+        """Answers of by_expert_scheme."""
         return {}
 
     @cached_property
@@ -104,22 +145,42 @@ class Quantization:
 
     @cached_property
     def _ignored_set(self) -> frozenset[str]:
-        return frozenset(self.ignored)
+        return frozenset(self._listed)
 
-    def _ignores(self, name: str) -> bool:
+    @cached_property
+    def _listed(self) -> tuple[str, ...]:
+        """The ignored names, a multimodal model's spelled as `_numbered` spells them."""
+        return tuple(_bare(name) for name in self.ignored)
+
+    def _ignores(self, name: str, *, merged: bool) -> bool:
         if self.match == "exact":
-            return name in self._ignored_set
+            return self._names(name, merged=merged)
         if self.match == "substring":
-            return any(ignored in name for ignored in self.ignored)
+            return any(ignored in name for ignored in self._listed)
         if self.match == "wildcard":
-            return any(ignored in name or fnmatchcase(name, ignored) for ignored in self.ignored)
-        return any(_is(ignored, name) for ignored in self.ignored)
+            return self._names(name, merged=merged) or any(
+                ignored in name or fnmatchcase(name, ignored) for ignored in self._listed
+            )
+        return any(_is(ignored, name) for ignored in self._listed)
+
+    def _names(self, name: str, *, merged: bool) -> bool:
+        """Whether the list has this name; of experts, any name that goes on from it."""
+        if "experts" not in name or merged:
+            return name in self._ignored_set
+        return any(name in ignored for ignored in self._listed)
 
 
 def _numbered(name: str, layer: int | None) -> str:
     """The name of one layer's module, as checkpoints and configs write it."""
-    name = name.removeprefix("language_model.")
+    name = _bare(name)
     return name if layer is None else name.replace("*", str(layer))
+
+
+def _bare(name: str) -> str:
+    """Without the language model's place in a multimodal one, which checkpoints and vLLM put differently."""
+    if name.startswith("model.language_model."):
+        return name.replace("model.language_model.", "model.", 1)
+    return name.removeprefix("language_model.")
 
 
 def _is(pattern: str, name: str) -> bool:

@@ -11,12 +11,21 @@ from typing import TYPE_CHECKING
 
 from valuegen import schemes
 from valuegen.errors import Reason
+from valuegen.expert_schemes import (
+    PLAIN_EXPERTS,
+    EightBitExperts,
+    Nvfp4Experts,
+    RefusedExperts,
+    WeightOnlyExperts,
+    Wna16Experts,
+)
 from valuegen.quantization import Quantization, Rule
 from valuegen.schemes import EightBit, Scheme, Stored
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from valuegen.expert_schemes import ExpertScheme
     from valuegen.keys import Keys
 
 # What a method adds to every attention layer for a quantized cache.
@@ -63,8 +72,16 @@ def _fp8(section: Keys) -> Quantization:
             "float8_e4m3fn", "tensor", input_scales="per-part" if activations == "static" else "none"
         )
     )
+    experts = EightBitExperts(
+        scheme.dtype,
+        "block" if block else "tensor",
+        scheme.scale_name,
+        scheme.block,
+        refines=True,
+        static_input=scheme.input_scales != "none",
+    )
     ignored = section.strings("ignored_layers") or section.strings("modules_to_not_convert")
-    return Quantization("fp8", (Rule(("Linear",), scheme),), ignored, kv_scales=KV_SCALES)
+    return Quantization("fp8", (Rule(("Linear",), scheme, experts),), ignored, kv_scales=KV_SCALES)
 
 
 def _fbgemm(section: Keys) -> Quantization:
@@ -77,9 +94,10 @@ def _awq(section: Keys) -> Quantization:
     if bits != 4:
         raise section.fail("bits", f"is {bits}; vLLM 0.33 reads AWQ with 4 bits", "choose another checkpoint")
     _head_at_16_bit(section)
-    scheme = schemes.Awq(bits, _group(section, "group_size", "q_group_size"))
-    ignored = section.strings("modules_to_not_convert")
-    return Quantization("awq", (Rule(("Linear",), scheme),), ignored, match="substring")
+    group = _group(section, "group_size", "q_group_size")
+    experts = Wna16Experts(bits, group, "outputs", zero_points=section.flag("zero_point", default=True))
+    rule = Rule(("Linear",), schemes.Awq(bits, group), experts)
+    return Quantization("awq", (rule,), section.strings("modules_to_not_convert"), match="substring")
 
 
 def _gptq(section: Keys) -> Quantization:
@@ -99,27 +117,35 @@ def _gptq(section: Keys) -> Quantization:
             "the checkpoint uses GPTQ activation order (desc_act is true), which vLLM 0.33 no longer reads",
             "use a checkpoint with desc_act false or static activation order",
         )
-    return Quantization("gptq", (Rule(("Linear",), schemes.Gptq(bits, group)),), refusal=refusal)
+    experts = Wna16Experts(bits, group, "inputs", zero_points=False)
+    return Quantization("gptq", (Rule(("Linear",), schemes.Gptq(bits, group), experts),), refusal=refusal)
 
 
 def _modelopt(section: Keys) -> Quantization:
     inner = section.section("quantization") if section.has("quantization") else section
     algorithm = inner.text("quant_algo").upper()
     ignored = inner.strings("exclude_modules") or inner.strings("ignore")
-    kv_algorithm = inner.text("kv_cache_quant_algo", "").upper()
+    fp8_cache = inner.text("kv_cache_quant_algo", "").upper() == "FP8"
+    if isinstance(
+        section.raw("kv_cache_scheme"), dict
+    ):  # how config.json, not hf_quant_config.json, states it
+        cache = section.section("kv_cache_scheme")
+        fp8_cache = cache.text("type", "") == "float" and cache.positive("num_bits", 16) == 8
     if algorithm == "FP8":
         method: str = "modelopt"
         scheme: Scheme = EightBit("float8_e4m3fn", "tensor", input_scales="per-part")
+        experts: ExpertScheme = EightBitExperts("float8_e4m3fn", "tensor", static_input=True, biased=False)
     elif algorithm == "NVFP4":
-        method, scheme = "modelopt_fp4", schemes.Nvfp4(4, inner.positive("group_size", 16))
+        group = inner.positive("group_size", 16)
+        method, scheme, experts = "modelopt_fp4", schemes.Nvfp4(4, group), Nvfp4Experts(group)
     else:
         raise inner.fail("quant_algo", f"is {algorithm!r}; known are FP8, NVFP4", "choose another checkpoint")
     return Quantization(
         method,
-        (Rule(("Linear",), scheme),),
+        (Rule(("Linear",), scheme, experts),),
         ignored,
         match="wildcard",
-        kv_cache_dtype="fp8_e4m3" if kv_algorithm == "FP8" else None,
+        kv_cache_dtype="fp8_e4m3" if fp8_cache else None,
         kv_scales=KV_SCALES,
     )
 
@@ -131,7 +157,7 @@ def _compressed(section: Keys) -> Quantization:
     for name in section.entries("config_groups"):
         group = groups.section(name)
         scheme = _compressed_scheme(group, group.text("format", default_format))
-        rules.append(Rule(_patterns(group, "targets"), scheme))
+        rules.append(Rule(_patterns(group, "targets"), scheme, _compressed_experts(scheme)))
     kv_cache_dtype = "fp8" if section.has("kv_cache_scheme") else None
     return Quantization(
         "compressed-tensors",
@@ -165,6 +191,30 @@ def _compressed_scheme(group: Keys, layout: str) -> Scheme:
         "num_bits",
         f"is {bits} ({kind}, {layout or 'no format'}), which is not supported here",
         "choose another checkpoint",
+    )
+
+
+def _compressed_experts(scheme: Scheme) -> ExpertScheme:
+    """The same scheme for routed experts, or why vLLM has none (compressed_tensors_moe.py)."""
+    if isinstance(scheme, schemes.Nvfp4):
+        return Nvfp4Experts(
+            scheme.group, scheme.weight, scheme.global_scale, input_scale="input_global_scale"
+        )
+    if isinstance(scheme, schemes.WeightOnly):
+        return WeightOnlyExperts(scheme.bits, scheme.group, scheme.symmetric)
+    if not isinstance(scheme, EightBit):
+        return PLAIN_EXPERTS
+    static = scheme.input_scales != "none"
+    if scheme.dtype == "int8" and (scheme.strategy != "channel" or static):
+        return RefusedExperts("INT8 experts, which vLLM 0.33 reads per channel with dynamic activations only")
+    if scheme.strategy == "channel" and static:
+        return RefusedExperts("per-channel FP8 experts, which vLLM 0.33 reads with dynamic activations only")
+    return EightBitExperts(
+        scheme.dtype,
+        scheme.strategy,
+        block=scheme.block,
+        static_input=static,
+        biased=scheme.dtype == "int8",
     )
 
 

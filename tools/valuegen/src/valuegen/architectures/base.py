@@ -59,6 +59,8 @@ class Linear:
     bias: bool = False
     checkpoint_names: tuple[str, ...] = ()  # the same matrices in the checkpoint, `*` as in `name`
     quantizable: bool = True
+    dtype: str = MODEL_DTYPE  # of weight and bias; float32 for some routers
+    sequence_parallel: bool = False  # whole on every GPU where the experts beside it run so (Ranks)
 
     @property
     def outputs(self) -> int:
@@ -74,15 +76,44 @@ class Embedding:
     place: Place
     vocab: int
     width: int
+    bias: bool = False
+
+
+@dataclass(frozen=True)
+class Experts:
+    """The routed experts of a layer: w13 of `inputs` x `matrices` * `width`, w2 back, one of each per expert.
+
+    Without expert parallelism every GPU holds a slice of each expert's width; with it, whole experts.
+    Router and shared experts are modules of their own; architectures/moe.py makes all of a layer.
+    """
+
+    name: str  # ends in `.experts`; `*` stands for the layer
+    place: Place
+    count: int  # in a layer
+    inputs: int  # the hidden size, or the latent one that the experts see
+    width: int  # of one expert, before splitting
+    matrices: int = 2  # merged into w13: gate and up; 1 where nothing gates
+    bias: bool = False
+    projections: tuple[str, ...] = ("gate_proj", "up_proj", "down_proj")  # in the checkpoint
+    checkpoint_name: str = ""  # as quantization configs name them, where that is not `name`
+    one_per_gpu: bool = False  # the model's file refuses more tensor parallel GPUs than experts
+
+    @property
+    def known_as(self) -> str:
+        """The name for lists of modules in a quantization config."""
+        return self.checkpoint_name or self.name
 
 
 @dataclass(frozen=True)
 class Weight:
-    """A parameter that every GPU holds whole, such as a norm."""
+    """A parameter that no method quantizes, such as a norm; whole on every GPU unless `units` says."""
 
     name: str
     place: Place
     shape: tuple[int, ...]
+    dtype: str = MODEL_DTYPE
+    units: int | None = None  # what tensor parallelism divides along the first dimension, as in Part
+    replicable: bool = False
 
 
 @dataclass(frozen=True)
@@ -103,7 +134,7 @@ class Attention:
     place: Place
 
 
-Module = Linear | Embedding | Weight | Buffer | Attention
+Module = Linear | Experts | Embedding | Weight | Buffer | Attention
 
 
 @dataclass(frozen=True)
@@ -129,7 +160,10 @@ class Encoder:
 
 @dataclass(frozen=True)
 class Architecture:
-    """What an architecture file reads from config.json. `kv_layers` has one entry per decoder layer."""
+    """What an architecture file reads from config.json.
+
+    `kv_layers` has one entry per decoder layer, None for a layer that keeps no cache of its own.
+    """
 
     hidden_size: int
     intermediate_size: int
@@ -139,7 +173,7 @@ class Architecture:
     vocab_size: int
     tie_word_embeddings: bool
     modules: tuple[Module, ...]
-    kv_layers: tuple[KvLayer, ...]
+    kv_layers: tuple[KvLayer | None, ...]
     max_position_embeddings: int
     rope: Rope  # as far as it lengthens the context
     supports_float16: bool = True
