@@ -11,7 +11,7 @@ import pytest
 
 from valuegen import EngineSettings, FitResult, Gpu, Model, UsageError, fit
 from valuegen.host import shared_memory
-from valuegen.overhead import Shape, capture_sizes
+from valuegen.overhead import capture_sizes
 
 MIB, GIB = 1024**2, 1024**3
 
@@ -200,7 +200,7 @@ def test_captured_batch_sizes_are_counted_as_vllm_lists_them(
 ) -> None:
     result = judged("Qwen3-8B", gpu)
     settings = replace(result.settings, max_num_seqs=seqs, max_num_batched_tokens=batch)
-    assert len(capture_sizes(Shape.of(result.model.config), settings, Gpu.find(gpu))) == sizes
+    assert len(capture_sizes(result.model.config.shape, settings, Gpu.find(gpu))) == sizes
 
 
 @pytest.mark.parametrize(("tensor", "mib"), [(1, 1024), (2, 1024 + 664), (4, 1024 + 1144), (8, 1024 + 2104)])

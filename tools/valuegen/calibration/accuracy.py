@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 NEWER = (0, 19)
 MISS = 0.10  # an error from here on needs its explanation
+WEIGHTS_MISS = 0.01
 REQUIRED = {
     "gpu_memory_utilization": "--gpu-memory-utilization",
     "tensor_parallel_size": "the tensor parallel size",
@@ -216,9 +217,16 @@ def document(records: Sequence[Record]) -> str:
         f"{sum(1 for record in records if record.gib('weights') is not None)} logs state them; for "
         f"{len(counted)} of them valuegen has the model's family, its config and the quantization.",
         "",
-        *_compared(sorted(counted, key=lambda one: -abs(one.error))[:12]),
+        *_table(
+            ["log", "vLLM", "model", "GPU", "logged GiB", "counted", "error", "why"],
+            [
+                [*_compared_row(one), one.record.stated.get("weights_explained", "**not explained**")]
+                for one in sorted(counted, key=lambda one: -abs(one.error))
+                if abs(one.error) > WEIGHTS_MISS
+            ],
+        ),
         "",
-        "The twelve largest errors; all others are smaller.",
+        f"All others are within {WEIGHTS_MISS:.0%}.",
         "",
         "## Activation peak",
         "",
@@ -267,23 +275,24 @@ def _summary(what: str, compared: Sequence[Comparison]) -> list[str]:
 
 def _compared(compared: Iterable[Comparison]) -> list[str]:
     return _table(
-        ["log", "vLLM", "model", "GPU", "logged GiB", "predicted", "range", "error"],
+        ["log", "vLLM", "model", "GPU", "logged GiB", "predicted", "error", "range"],
         [
-            [
-                _link(one.record),
-                str(one.record.stated.get("vllm", "")).split("+")[0],
-                str(one.record.stated["model"]),
-                _gpu(one.record),
-                f"{one.logged / GIB:.2f}",
-                f"{one.estimate.point / GIB:.2f}",
-                f"{one.estimate.low / GIB:.2f} to {one.estimate.high / GIB:.2f}"
-                if one.estimate.low != one.estimate.high
-                else "",
-                f"{one.error:+.1%}",
-            ]
+            [*_compared_row(one), f"{one.estimate.low / GIB:.2f} to {one.estimate.high / GIB:.2f}"]
             for one in compared
         ],
     )
+
+
+def _compared_row(one: Comparison) -> list[str]:
+    return [
+        _link(one.record),
+        str(one.record.stated.get("vllm", "")).split("+")[0],
+        str(one.record.stated["model"]),
+        _gpu(one.record),
+        f"{one.logged / GIB:.2f}",
+        f"{one.estimate.point / GIB:.2f}",
+        f"{one.error:+.1%}",
+    ]
 
 
 def _gpu(record: Record) -> str:

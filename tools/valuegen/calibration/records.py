@@ -4,33 +4,27 @@ from __future__ import annotations
 
 import json
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import ceil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from valuegen import kvcache, weights
-from valuegen.architectures.base import Encoder
+from valuegen import kvcache, shape, weights
+from valuegen.architectures.base import text_keys
 from valuegen.calibration import OLDEST, Minor, minor_of, select
 from valuegen.catalog.gpus import Gpu
 from valuegen.config import ModelConfig
 from valuegen.engine import ResolvedSettings, batch_defaults
 from valuegen.errors import ValuegenError
-from valuegen.overhead import (
-    GRAPH_SIZES_UP_TO,
-    Estimate,
-    Routed,
-    Shape,
-    activation,
-    context_bytes,
-    cuda_graphs,
-    non_torch,
-)
+from valuegen.keys import Keys
+from valuegen.overhead import Estimate, activation, context_bytes, cuda_graphs, non_torch
 from valuegen.units import GIB
 
+if TYPE_CHECKING:
+    from valuegen.shape import Shape
+
 FOLDER = Path(__file__).parent
-DYNAMIC_IMAGE_TOKENS = 16384  # of towers that take any size: what Qwen's processors allow, and logs say
 
 
 @dataclass(frozen=True)
@@ -120,7 +114,7 @@ class Record:
     @cached_property
     def counted_weights(self) -> float | None:
         """Bytes per GPU as valuegen counts them; None where it cannot, or refuses."""
-        if self.config is None:
+        if self.config is None or "quantized_otherwise" in self.stated:
             return None
         tensor = self.stated["settings"].get("tensor_parallel_size")
         if tensor is None:
@@ -250,40 +244,17 @@ def _settled(stated: dict[str, Any], gpu: Gpu, minor: Minor) -> ResolvedSettings
 
 def _shape(config: dict[str, Any], stated: dict[str, Any]) -> Shape:
     """From config.json alone, so that a log counts whether or not valuegen has the model's family."""
-    text = config.get("text_config", config)
-
-    def first(*keys: str) -> int:
-        return next((text[key] for key in keys if text.get(key)), 0)
-
-    per_token = first("num_experts_per_tok", "num_experts_per_token", "top_k_experts")
-    routed = None
-    # MXFP4 experts run in kernels with buffers of their own (experts/gpt_oss_triton_kernels_moe.py).
-    if per_token and (config.get("quantization_config") or {}).get("quant_method") != "mxfp4":
-        routed = Routed(per_token, first("moe_intermediate_size", "intermediate_size"))
-    return Shape(
-        vocab_size=first("vocab_size"),
-        hidden_size=first("hidden_size"),
-        # A layer of experts has no wide MLP beside them; what leads or shares is as narrow.
-        intermediate_size=0 if per_token else first("intermediate_size"),
-        routed=routed,
-        encoder=None if stated.get("text_only") else _encoder(config),
-        computes_logits=not stated.get("pooling"),
-        graph_sizes_up_to=GRAPH_SIZES_UP_TO.get((config.get("architectures") or [""])[0]),
+    keys = Keys(config, model=stated["model"])
+    text = text_keys(keys)
+    read_shape = shape.read(
+        keys,
+        architecture=keys.strings("architectures")[0] if keys.has("architectures") else "",
+        vocab_size=text.positive("vocab_size"),
+        hidden_size=text.positive("hidden_size"),
+        intermediate_size=text.positive("intermediate_size", 1),
     )
-
-
-def _encoder(config: dict[str, Any]) -> Encoder | None:
-    tower = config.get("vision_config")
-    if not tower or "patch_size" not in tower or "intermediate_size" not in tower:
-        return None
-    merge = tower.get("spatial_merge_size") or config.get("spatial_merge_size") or 1
-    if "image_size" not in tower:
-        tokens = DYNAMIC_IMAGE_TOKENS if "spatial_merge_size" in tower else 0
-    elif tower.get("model_type") == "siglip_vision_model":
-        merge = tower["image_size"] // tower["patch_size"] // 16  # Gemma 3 pools to 16 x 16 tokens
-        tokens = 256
-    else:
-        tokens = (tower["image_size"] // tower["patch_size"] // merge) ** 2
-    if not tokens:
-        return None
-    return Encoder(tower["hidden_size"], tower["intermediate_size"], tower["patch_size"], merge**2, tokens)
+    return replace(
+        read_shape,
+        encoder=None if stated.get("text_only") else read_shape.encoder,
+        computes_logits=not stated.get("pooling"),
+    )

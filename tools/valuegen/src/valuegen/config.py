@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from valuegen import architectures, quantization_readers
+from valuegen import architectures, quantization_readers, shape
 from valuegen.architectures.base import text_keys
 from valuegen.errors import ModelError
 from valuegen.keys import Keys
 
 if TYPE_CHECKING:
-    from valuegen.architectures.base import Architecture, Encoder, KvLayer, Module
+    from valuegen.architectures.base import Architecture, KvLayer, Module
     from valuegen.quantization import Quantization
+    from valuegen.shape import Shape
 
 DTYPES = {"bfloat16": "bfloat16", "float16": "float16", "half": "float16", "float32": "float32"}
 # Other names for the longest context (vLLM: transformers_utils/model_arch_config_convertor.py).
@@ -41,8 +42,8 @@ class ModelConfig:
     supports_float16: bool
     quantization: Quantization | None
     modules: tuple[Module, ...]
-    encoder: Encoder | None
     kv_layers: tuple[KvLayer | None, ...]  # one per decoder layer; None where it keeps no cache
+    shape: Shape  # of a pass
 
     @property
     def sliding_window(self) -> int | None:
@@ -85,8 +86,14 @@ class ModelConfig:
             supports_float16=described.supports_float16,
             quantization=quantization_readers.read(keys, modelopt),
             modules=described.modules,
-            encoder=described.encoder,
             kv_layers=described.kv_layers,
+            shape=shape.read(
+                keys,
+                architecture=architecture,
+                vocab_size=described.vocab_size,
+                hidden_size=described.hidden_size,
+                intermediate_size=described.intermediate_size,
+            ),
         )
 
 

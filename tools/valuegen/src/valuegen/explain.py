@@ -133,7 +133,7 @@ def _rank(result: FitResult, rank: Rank) -> Iterator[Explanation]:
         f"the larger of the sampler, {logits}, and a layer, {layer}" if last else layer,
         measured,
     )
-    graphs = overhead.graph_count(overhead.Shape.of(config), settings, result.gpu)
+    graphs = overhead.graph_count(config.shape, settings, result.gpu)
     yield Explanation(
         f"CUDA graphs{where}",
         _bytes(rank.cuda_graphs.point),

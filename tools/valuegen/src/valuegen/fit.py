@@ -13,7 +13,7 @@ from valuegen.document import fit_document
 from valuegen.engine import EngineSettings, ResolvedSettings, resolve
 from valuegen.errors import Reason
 from valuegen.host import HostNeeds, gpus_per_replica, host_needs
-from valuegen.overhead import Estimate, Shape, activation, context_bytes, cuda_graphs, non_torch
+from valuegen.overhead import Estimate, activation, context_bytes, cuda_graphs, non_torch
 from valuegen.words import gib
 
 if TYPE_CHECKING:
@@ -181,15 +181,16 @@ def _rank(
     stage: int,
 ) -> Rank:
     held = weights.loaded_weights_bytes(config, settings, stage)
-    shape = Shape.of(config)
     peak = activation(
-        shape,
+        config.shape,
         settings,
         fitted,
         first_stage=stage == 0,
         last_stage=stage == settings.pipeline_parallel_size - 1,
     )
-    graphs = cuda_graphs(shape, settings, gpu, fitted) if fitted.graphs_in_budget else Estimate(0, 0, 0)
+    graphs = (
+        cuda_graphs(config.shape, settings, gpu, fitted) if fitted.graphs_in_budget else Estimate(0, 0, 0)
+    )
     outside = non_torch(settings, gpu, fitted)
     # vLLM 0.33.0 v1/worker/utils.py (request_memory)
     budget = ceil(gpu.memory_bytes * settings.gpu_memory_utilization)
@@ -233,7 +234,7 @@ def _too_big(
     beside = (
         context
         if fitted.graphs_in_budget
-        else context + cuda_graphs(Shape.of(config), settings, gpu, fitted).high
+        else context + cuda_graphs(config.shape, settings, gpu, fitted).high
     )
     if left_over < beside:
         what = "the CUDA context" if beside == context else "the CUDA context and graphs"

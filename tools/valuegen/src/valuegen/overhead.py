@@ -16,19 +16,15 @@ from valuegen.schemes import DTYPE_BYTES
 from valuegen.units import GIB, ceil_div
 
 if TYPE_CHECKING:
-    from valuegen.architectures.base import Encoder
     from valuegen.calibration import Calibration
     from valuegen.catalog.gpus import Gpu
-    from valuegen.config import ModelConfig
     from valuegen.engine import ResolvedSettings
+    from valuegen.shape import Encoder, Routed, Shape
 
 MLP_COPIES = 3  # gate and up together, and their product, beside each other (layers/activation.py)
 PIXEL_CHANNELS = 3
 PIPELINE_COPIES = 2  # hidden states and residual, received from the stage before and sent on
 PIPELINE_ALONE = (0.07, 0.05, 0.3)  # GiB: a pipeline without tensor parallelism, two H100 on 0.19
-
-# Whatever max_num_seqs is (model_executor/models/config.py, GptOssForCausalLMConfig).
-GRAPH_SIZES_UP_TO = {"GptOssForCausalLM": 1024}
 
 # CUDA context and start-up buffers, taken from what --gpu-memory-utilization leaves over: at vLLM's
 # start a data centre GPU of Hopper or later has 0.51 to 0.61 GiB in use, others 0.38 to 0.41.
@@ -51,38 +47,6 @@ class Estimate:
     def of(cls, point: float, low: float, high: float) -> Estimate:
         """An estimate in whole bytes."""
         return cls(round(point), round(low), round(high))
-
-
-@dataclass(frozen=True)
-class Routed:
-    """The routed experts of a layer, as far as a batch needs buffers for them."""
-
-    per_token: int
-    width: int  # of one expert, before splitting
-
-
-@dataclass(frozen=True)
-class Shape:
-    """What of a model decides the memory of a pass."""
-
-    vocab_size: int
-    hidden_size: int
-    intermediate_size: int  # the widest MLP, before splitting
-    routed: Routed | None = None
-    encoder: Encoder | None = None
-    computes_logits: bool = True  # embedding models pool instead
-    graph_sizes_up_to: int | None = None  # where the model's class asks for more than its settings do
-
-    @classmethod
-    def of(cls, config: ModelConfig) -> Shape:
-        """The shape of a model that valuegen has read."""
-        return cls(
-            vocab_size=config.vocab_size,
-            hidden_size=config.hidden_size,
-            intermediate_size=config.intermediate_size,
-            encoder=config.encoder,
-            graph_sizes_up_to=GRAPH_SIZES_UP_TO.get(config.architecture),
-        )
 
 
 def activation(

@@ -148,17 +148,6 @@ class KvLayer:
 
 
 @dataclass(frozen=True)
-class Encoder:
-    """A vision tower as one pass sees it: the largest image, and what its patches cost."""
-
-    hidden_size: int
-    intermediate_size: int
-    patch_size: int  # pixels along a side
-    patches_per_token: int  # merged into one embedding
-    tokens_per_image: int
-
-
-@dataclass(frozen=True)
 class Architecture:
     """What an architecture file reads from config.json.
 
@@ -177,7 +166,6 @@ class Architecture:
     max_position_embeddings: int
     rope: Rope  # as far as it lengthens the context
     supports_float16: bool = True
-    encoder: Encoder | None = None
 
 
 def text_keys(root: Keys) -> Keys:

@@ -6,15 +6,13 @@ transformers' config classes, because Google's own config.json files leave most 
 
 from __future__ import annotations
 
-from dataclasses import replace
-from math import isqrt
 from typing import TYPE_CHECKING
 
 from valuegen.architectures import dense, rope, vision
 from valuegen.architectures.base import text_keys
 
 if TYPE_CHECKING:
-    from valuegen.architectures.base import Architecture, Buffer, Encoder, Module
+    from valuegen.architectures.base import Architecture, Buffer, Module
     from valuegen.keys import Keys
 
 FOUR_NORMS = (
@@ -34,19 +32,10 @@ def read(keys: Keys, architecture: str) -> Architecture:
     if architecture == "Gemma3ForCausalLM":
         return _gemma3(keys, tie=keys.flag("tie_word_embeddings", default=True))
     text = text_keys(keys)
-    tower_keys = keys.section("vision_config")
-    tower = vision.siglip(tower_keys, text.positive("hidden_size"))
-    described = _gemma3(
+    tower = vision.siglip(keys.section("vision_config"), text.positive("hidden_size"))
+    return _gemma3(
         text, tie=text.flag("tie_word_embeddings", default=True), prefix="language_model.", extra=tower
     )
-    return replace(described, encoder=_encoder(tower_keys, keys.positive("mm_tokens_per_image", 256)))
-
-
-def _encoder(tower: Keys, tokens: int) -> Encoder:
-    """Every image is scaled to one size and pooled to a fixed number of tokens."""
-    side = tower.positive("image_size", 224) // tower.positive("patch_size", 16)
-    merge = max(1, side // isqrt(tokens))
-    return vision.encoder(tower, merge=merge, image_size=224, patch=16, hidden=768, inner=3072)
 
 
 def _gemma1(keys: Keys) -> Architecture:

@@ -5,7 +5,6 @@ Source: vLLM 0.33.0 model_executor/models/mistral3.py.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from valuegen.architectures import mistral, vision
@@ -19,15 +18,12 @@ if TYPE_CHECKING:
 def read(keys: Keys, architecture: str) -> Architecture:  # noqa: ARG001 - one signature for every family
     """Describe the language model, the tower and the projector."""
     text = text_keys(keys)
-    tower_keys, merge = keys.section("vision_config"), keys.positive("spatial_merge_size", 2)
     tower = vision.pixtral(
-        tower_keys,
+        keys.section("vision_config"),
         text.positive("hidden_size"),
-        merge=merge,
+        merge=keys.positive("spatial_merge_size", 2),
         projector_bias=keys.flag("multimodal_projector_bias", default=False),
     )
     # Only the text model's own key counts: vLLM builds it from text_config alone.
     tie = text.flag("tie_word_embeddings", default=False)
-    described = mistral.language_model(text, tie=tie, prefix="language_model.", extra=tower)
-    encoder = vision.encoder(tower_keys, merge=merge, image_size=1540, patch=16, hidden=1024, inner=4096)
-    return replace(described, encoder=encoder)
+    return mistral.language_model(text, tie=tie, prefix="language_model.", extra=tower)

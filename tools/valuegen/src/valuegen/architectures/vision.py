@@ -7,25 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from valuegen.architectures.base import Buffer, Encoder, Linear, Module, Part, Place, Weight
+from valuegen.architectures.base import Buffer, Linear, Module, Part, Place, Weight
 
 if TYPE_CHECKING:
     from valuegen.keys import Keys
 
 FIRST = Place(first=True)
-
-
-def encoder(keys: Keys, *, merge: int, image_size: int, patch: int, hidden: int, inner: int) -> Encoder:
-    """The tower of `vision_config`; `merge` patches a side become one token; the rest are defaults."""
-    patch = keys.positive("patch_size", patch)
-    side = keys.positive("image_size", image_size) // patch // merge
-    return Encoder(
-        hidden_size=keys.positive("hidden_size", hidden),
-        intermediate_size=keys.positive("intermediate_size", inner),
-        patch_size=patch,
-        patches_per_token=merge**2,
-        tokens_per_image=max(1, side**2),
-    )
 
 
 def siglip(keys: Keys, text_hidden: int) -> tuple[Module, ...]:
