@@ -11,6 +11,7 @@ from functools import cache
 from statistics import mean, median
 from typing import TYPE_CHECKING, Any
 
+import starts
 from coefficients import fit
 from records import Parts, Record, predicted
 from valuegen.calibration import OLDEST
@@ -249,7 +250,7 @@ def document(records: Sequence[Record]) -> str:
             ],
         ),
     ]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *starts.section()]) + "\n"
 
 
 def _left_out(records: Iterable[Record]) -> dict[str, list[str]]:

@@ -12,7 +12,7 @@ from valuegen.calibration import DEFAULT_VLLM_VERSION, Calibration, calibration,
 from valuegen.document import fit_document
 from valuegen.engine import EngineSettings, ResolvedSettings, resolve
 from valuegen.errors import Reason
-from valuegen.host import HostNeeds, gpus_per_replica, host_needs
+from valuegen.host import DEFAULT_PACE, HostNeeds, Pace, gpus_per_replica, host_needs
 from valuegen.overhead import Estimate, activation, context_bytes, cuda_graphs, non_torch
 from valuegen.words import gib
 
@@ -67,6 +67,7 @@ class FitResult:
     capacity: KvCapacity | None = None
     capacity_range: tuple[KvCapacity, KvCapacity] | None = None
     host: HostNeeds | None = None
+    pace: Pace = DEFAULT_PACE
 
     @property
     def fits(self) -> bool:
@@ -89,6 +90,7 @@ def fit(
     settings: EngineSettings | None = None,
     *,
     vllm_version: str = DEFAULT_VLLM_VERSION,
+    pace: Pace | None = None,
 ) -> FitResult:
     """Judge one configuration; a configuration that does not fit carries the nearest changes that help.
 
@@ -99,7 +101,7 @@ def fit(
     settings = settings or EngineSettings()
     if settings.max_model_len == AUTO_LENGTH:
         settings = replace(settings, max_model_len=_longest(model, gpu, settings, vllm_version))
-    result = judge(model, gpu, settings, vllm_version=vllm_version)
+    result = judge(model, gpu, settings, vllm_version=vllm_version, pace=pace)
     if result.verdict != "too-big":
         return result
     changes = nearest_changes(result, settings)
@@ -117,7 +119,12 @@ def _longest(model: Model, gpu: Gpu, settings: EngineSettings, vllm_version: str
 
 
 def judge(
-    model: Model, gpu: Gpu, settings: EngineSettings, *, vllm_version: str = DEFAULT_VLLM_VERSION
+    model: Model,
+    gpu: Gpu,
+    settings: EngineSettings,
+    *,
+    vllm_version: str = DEFAULT_VLLM_VERSION,
+    pace: Pace | None = None,
 ) -> FitResult:
     """Like `fit`, without the search for changes that would help."""
     fitted = calibration(vllm_version)
@@ -138,6 +145,7 @@ def judge(
         vllm_version=full_version(vllm_version),
         calibration=fitted,
         verdict="invalid",
+        pace=pace or DEFAULT_PACE,
         reasons=tuple(parallel.refusals(config, resolved, compute_capability=gpu.compute_capability)),
         ranks=(),
     )
@@ -162,7 +170,9 @@ def judge(
         layout=layout,
         capacity=point,
         capacity_range=(low, high),
-        host=host_needs(resolved, _checkpoint_bytes(config)),
+        host=host_needs(
+            resolved, _checkpoint_bytes(config), base.pace, takes_images=config.shape.encoder is not None
+        ),
     )
 
 
