@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from valuegen import kvcache, shape, weights
 from valuegen.architectures.base import text_keys
-from valuegen.calibration import OLDEST, Minor, minor_of, select
+from valuegen.calibration import OLDEST, Calibration, Minor, calibration, minor_of, select
 from valuegen.catalog.gpus import Gpu
 from valuegen.config import ModelConfig
-from valuegen.engine import ResolvedSettings, batch_defaults
+from valuegen.engine import EngineSettings, ResolvedSettings, resolve
 from valuegen.errors import ValuegenError
 from valuegen.keys import Keys
+from valuegen.model import Model
 from valuegen.overhead import Estimate, activation, context_bytes, cuda_graphs, non_torch
 from valuegen.units import GIB
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from valuegen.shape import Shape
 
 FOLDER = Path(__file__).parent
+# Before, the logged tokens were those of one group's blocks (v1/core/kv_cache_utils.py).
+TOKENS_PER_REQUEST_SINCE = (0, 21)
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,8 @@ class Record:
             or "tensor_parallel_size" not in stated
         ):
             return None
-        return Run(self.shape, _settled(stated, self.gpu, self.minor), self.gpu)
+        settings = _settled(self.config, stated, self.gpu, calibration(self.stated["vllm"]))
+        return Run(self.shape, settings, self.gpu)
 
     @property
     def model(self) -> object:
@@ -119,7 +123,9 @@ class Record:
         tensor = self.stated["settings"].get("tensor_parallel_size")
         if tensor is None:
             return None
-        settings = _settled(self.stated["settings"] | {"max_model_len": 8192}, Gpu.find("H100"), (0, 33))
+        settings = _settled(
+            self.config, self.stated["settings"], self.gpu or Gpu.find("H100"), calibration("0.33")
+        )
         try:
             stages = settings.pipeline_parallel_size
             return max(weights.loaded_weights_bytes(self.config, settings, stage) for stage in range(stages))
@@ -136,6 +142,9 @@ class Record:
         layout = kvcache.layout(self.config, self.run.settings)
         if "blocks" in self.stated:
             return float(self.stated["blocks"] * layout.bytes_per_block)
+        if "tokens" in self.stated and len(layout.groups) > 1 and self.minor < TOKENS_PER_REQUEST_SINCE:
+            blocks = self.stated["tokens"] / layout.block_size * len(layout.groups)
+            return float(blocks * layout.bytes_per_block)
         if "tokens" in self.stated:
             return float(self.stated["tokens"] / layout.max_model_len * layout.bytes_per_request)
         return None
@@ -215,30 +224,19 @@ def _gpu(stated: dict[str, Any], others: dict[str, Any]) -> Gpu:
     )
 
 
-def _settled(stated: dict[str, Any], gpu: Gpu, minor: Minor) -> ResolvedSettings:
-    tokens, seqs = batch_defaults(gpu.memory_bytes, gpu.name, gpu.compute_capability)
-    length = stated.get("max_model_len", 8192)
-    seqs = stated.get("max_num_seqs", seqs)
-    tokens = stated.get("max_num_batched_tokens", min(tokens, seqs * length))
-    return ResolvedSettings(
-        **{
-            "pipeline_parallel_size": 1,
-            "data_parallel_size": 1,
-            "decode_context_parallel_size": 1,
-            "enable_expert_parallel": False,
-            "gpu_memory_utilization": 0.92 if minor >= (0, 20) else 0.9,
-            "kv_cache_memory_bytes": None,
-            "kv_cache_dtype": "auto",
-            "quantization": None,
-            "dtype": "bfloat16",
-            "block_size": 16,
-            "enable_prefix_caching": True,
-            "async_scheduling": True,
-            "disable_hybrid_kv_cache_manager": False,
-            "enforce_eager": False,
-        }
-        | stated
-        | {"max_model_len": length, "max_num_seqs": min(seqs, tokens), "max_num_batched_tokens": tokens}
+def _settled(
+    config: ModelConfig | None, stated: dict[str, Any], gpu: Gpu, fitted: Calibration
+) -> ResolvedSettings:
+    """vLLM's defaults depend on the model in nothing that matters here but its dtype: any dense one will do."""
+    settings = EngineSettings(
+        **{"max_model_len": 8192, "gpu_memory_utilization": fitted.default_utilization} | stated
+    )
+    return resolve(
+        config or Model.load("Qwen3-8B").config,
+        settings,
+        gpu_memory_bytes=gpu.memory_bytes,
+        gpu_name=gpu.name,
+        compute_capability=gpu.compute_capability,
     )
 
 

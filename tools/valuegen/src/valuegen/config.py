@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from valuegen import architectures, quantization_readers, shape
-from valuegen.architectures.base import text_keys
+from valuegen.architectures.base import LatentKv, StateKv, text_keys
 from valuegen.errors import ModelError
 from valuegen.keys import Keys
 
 if TYPE_CHECKING:
-    from valuegen.architectures.base import Architecture, KvLayer, Module
+    from valuegen.architectures.base import Architecture, KvCache, Module
     from valuegen.quantization import Quantization
     from valuegen.shape import Shape
 
@@ -40,21 +40,37 @@ class ModelConfig:
     tie_word_embeddings: bool
     dtype: str  # of the checkpoint: bfloat16, float16 or float32
     supports_float16: bool
+    supports_pipeline: bool
     quantization: Quantization | None
     modules: tuple[Module, ...]
-    kv_layers: tuple[KvLayer | None, ...]  # one per decoder layer; None where it keeps no cache
+    kv_layers: tuple[tuple[KvCache, ...], ...]  # the caches of each decoder layer
     shape: Shape  # of a pass
+
+    @property
+    def caches(self) -> tuple[KvCache, ...]:
+        """The caches of all layers."""
+        return tuple(cache for layer in self.kv_layers for cache in layer)
 
     @property
     def sliding_window(self) -> int | None:
         """Tokens that the local layers see; None when there are none."""
-        windows = (layer.window for layer in self.kv_layers if layer is not None)
+        windows = (cache.window for cache in self.caches if not isinstance(cache, StateKv))
         return next((window for window in windows if window is not None), None)
 
     @property
-    def layer_types(self) -> tuple[str, ...]:
-        """`full` or `sliding-window`, one for each decoder layer that keeps a cache."""
-        return tuple(layer.type for layer in self.kv_layers if layer is not None)
+    def has_states(self) -> bool:
+        """Whether some layers are recurrent."""
+        return any(isinstance(cache, StateKv) for cache in self.caches)
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether sparse kernels read some layers' MLA cache."""
+        return any(isinstance(cache, LatentKv) and cache.sparse for cache in self.caches)
+
+    @property
+    def is_attention_free(self) -> bool:
+        """Whether all layers are recurrent."""
+        return self.has_states and all(isinstance(cache, StateKv) for cache in self.caches)
 
     @classmethod
     def from_dict(
@@ -84,9 +100,10 @@ class ModelConfig:
             tie_word_embeddings=described.tie_word_embeddings,
             dtype=_dtype(keys),
             supports_float16=described.supports_float16,
+            supports_pipeline=described.supports_pipeline,
             quantization=quantization_readers.read(keys, modelopt),
             modules=described.modules,
-            kv_layers=described.kv_layers,
+            kv_layers=tuple(_caches(layer) for layer in described.kv_layers),
             shape=shape.read(
                 keys,
                 architecture=architecture,
@@ -137,6 +154,12 @@ def _lengths(text: Keys, described: Architecture) -> tuple[int, int]:
     if described.rope.type == "longrope":  # the long factors cost quality: not used unless asked for
         return text.positive("original_max_position_embeddings", limit), limit
     return limit, limit
+
+
+def _caches(layer: KvCache | tuple[KvCache, ...] | None) -> tuple[KvCache, ...]:
+    if layer is None:
+        return ()
+    return layer if isinstance(layer, tuple) else (layer,)
 
 
 def _dtype(keys: Keys) -> str:

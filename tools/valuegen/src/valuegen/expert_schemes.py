@@ -7,11 +7,11 @@ quantization/compressed_tensors/compressed_tensors_moe/*.py (the shapes that cre
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import gcd
 from typing import TYPE_CHECKING, Literal
 
-from valuegen.schemes import Stored
+from valuegen.schemes import MX_BLOCK, Stored
 from valuegen.units import ceil_div, round_up
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ SMALLEST_REFINED_BLOCK = 32  # below it vLLM does not refine FP8 blocks
 SMALLEST_WNA16_GROUP = 32
 MARLIN_GROUPS = (-1, 32, 64, 128)
 MARLIN_INPUTS = 128
-MXFP4_BLOCK = 32
 
 
 @dataclass(frozen=True)
@@ -281,36 +280,34 @@ class BlockScaledExperts:
     weight: str = "weight"
     width_multiple: int = 1
     inputs_multiple: int = 1
+    biased: bool = True  # creates the model's biases
 
     def tensors(self, shard: ExpertShard, dtype: str) -> tuple[Stored, ...]:
         """Packed weights and scales after padding, and biases."""
         padded = self._padded(shard)
         weights = ((o, i * self.bits // 8) for o, i in padded.by_input)
-        scales = ((o, i // MXFP4_BLOCK) for o, i in padded.by_input)
+        scales = ((o, i // MX_BLOCK) for o, i in padded.by_input)
         return (
             *padded.pair(self.weight, weights, "uint8" if self.bits == 4 else "float8_e4m3fn"),
             *padded.pair("weight_scale", scales, "uint8"),
-            *padded.biases("bfloat16" if self.bits == 4 else dtype),
+            *(padded.biases("bfloat16" if self.bits == 4 else dtype) if self.biased else ()),
         )
 
     def _padded(self, shard: ExpertShard) -> ExpertShard:
-        return ExpertShard(
-            shard.experts,
-            round_up(shard.inputs, self.inputs_multiple),
-            round_up(shard.width, self.width_multiple),
-            shard.matrices,
-            shard.bias,
-            shard.split,
-            shard.tensor_parallel_size,
-        )
+        inputs = round_up(shard.inputs, self.inputs_multiple)
+        return replace(shard, inputs=inputs, width=round_up(shard.width, self.width_multiple))
 
     def problem(self, shard: ExpertShard) -> str | None:
         """MXFP8 blocks must not straddle GPUs; MXFP4 ones are padded."""
         for size in (shard.inputs, shard.width) if self.bits == 8 else ():
-            if size % MXFP4_BLOCK:
-                return f"a size of {size} per GPU, no multiple of the MXFP8 block of {MXFP4_BLOCK}"
+            if size % MX_BLOCK:
+                return f"a size of {size} per GPU, no multiple of the MXFP8 block of {MX_BLOCK}"
         return None
 
+
+# What the kernels of an H100 ask for: the Triton one, which vLLM takes for gpt-oss, and Marlin.
+TRITON_MXFP4 = BlockScaledExperts(4, width_multiple=64)
+MARLIN_MXFP4 = BlockScaledExperts(4, width_multiple=128, inputs_multiple=256)
 
 ExpertScheme = (
     PlainExperts

@@ -127,6 +127,17 @@ class Keys:
             raise self.fail(key, f"is {_shown(value)}; it must be a list of layers, counted from 0")
         return tuple(value)
 
+    def flags(self, key: str, length: int) -> tuple[bool, ...]:
+        """A list of 0 and 1 with one entry per layer; all 0 when absent or no list."""
+        value = self._raw.get(key)
+        if not isinstance(value, list):
+            return (False,) * length
+        if len(value) != length or not all(item in (0, 1) for item in value):
+            raise self.fail(
+                key, f"must be a list of 0 and 1 with {length} entries, as num_hidden_layers says"
+            )
+        return tuple(bool(item) for item in value)
+
     def section(self, key: str) -> Keys:
         """A nested object."""
         value = self._raw.get(key)
@@ -134,6 +145,12 @@ class Keys:
             state = "is missing" if value is None else f"is {_shown(value)}"
             raise self.fail(key, f"{state}; it must be an object")
         return Keys(value, model=self._model, path=f"{self._path}{key}.", file=self._file)
+
+    def optional(self, key: str) -> Keys:
+        """A nested object, empty when absent: every key has its default."""
+        if self.has(key):
+            return self.section(key)
+        return Keys({}, model=self._model, path=f"{self._path}{key}.", file=self._file)
 
     def sections(self, key: str, length: int) -> tuple[Keys, ...]:
         """A list of objects with one entry per layer."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from valuegen import limits
-from valuegen.architectures.base import Embedding, Experts, Linear, Part, Weight
+from valuegen.architectures.base import Buffer, Embedding, Experts, Linear, Part, Weight
 from valuegen.errors import Reason
 from valuegen.expert_schemes import ExpertShard
 from valuegen.limits import any_of
@@ -88,7 +88,13 @@ def shard(linear: Linear, tensor_parallel_size: int) -> Shard:
     return Shard(inputs, outputs, linear.inputs, linear.outputs, linear.split)
 
 
-def weight_shape(weight: Weight, tensor_parallel_size: int) -> tuple[int, ...]:
+def head_as_linear(head: Embedding) -> Linear:
+    """The layer that a quantization method sees in a language model head."""
+    rows = padded_vocab(head.vocab)
+    return Linear(head.name, head.place, head.width, (Part(rows, rows),), "column", bias=head.bias)
+
+
+def weight_shape(weight: Weight | Buffer, tensor_parallel_size: int) -> tuple[int, ...]:
     """A GPU's share of a parameter."""
     if weight.units is None:
         return weight.shape
@@ -230,6 +236,12 @@ def _expert_problems(config: ModelConfig, experts: Experts, ranks: Ranks) -> Ite
 
 def _pipeline(config: ModelConfig, settings: ResolvedSettings) -> Iterator[Reason]:
     pp, layers = settings.pipeline_parallel_size, config.num_hidden_layers
+    if pp > 1 and not config.supports_pipeline:
+        yield Reason(
+            "pipeline",
+            f"--pipeline-parallel-size {pp}: vLLM 0.33 cannot split {config.architecture} into stages",
+            "use --pipeline-parallel-size 1",
+        )
     if pp > layers:
         yield Reason(
             "pipeline",
@@ -244,6 +256,9 @@ def _decode_context(config: ModelConfig, settings: ResolvedSettings) -> Iterator
         return
     flag = "--decode-context-parallel-size"
     kv_heads = config.num_key_value_heads
+    if config.is_attention_free:
+        yield Reason("decode-context", f"{flag} needs attention layers; this model has none", f"use {flag} 1")
+        return
     queries = config.num_attention_heads // kv_heads
     largest = tp // kv_heads
     fitting = [str(size) for size in range(1, largest + 1) if queries % size == 0 and tp % size == 0]

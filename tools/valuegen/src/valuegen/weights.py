@@ -13,8 +13,17 @@ from typing import TYPE_CHECKING
 from valuegen.architectures.base import MODEL_DTYPE, Attention, Buffer, Embedding, Experts, Linear, Weight
 from valuegen.expert_schemes import PLAIN_EXPERTS, EightBitExperts
 from valuegen.limits import is_online_fp8
-from valuegen.parallel import Ranks, expert_shard, padded_vocab, pipeline_layers, shard, weight_shape
+from valuegen.parallel import (
+    Ranks,
+    expert_shard,
+    head_as_linear,
+    padded_vocab,
+    pipeline_layers,
+    shard,
+    weight_shape,
+)
 from valuegen.schemes import DTYPE_BYTES, PLAIN, EightBit
+from valuegen.units import round_up
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +36,7 @@ if TYPE_CHECKING:
 
 # What vLLM's attention layer holds besides the cache itself (layers/attention/attention.py).
 ATTENTION_SCALES = ("_k_scale", "_v_scale", "_q_scale", "_prob_scale")
+MXFP4_ROW = 256  # weights
 LOADED_FP8 = EightBit("float8_e4m3fn", "tensor")  # what --quantization fp8 leaves of a weight
 LOADED_FP8_EXPERTS = EightBitExperts("float8_e4m3fn", "expert")
 
@@ -85,8 +95,30 @@ def rank_weights_bytes(config: ModelConfig, settings: ResolvedSettings, pipeline
 
 
 def loaded_weights_bytes(config: ModelConfig, settings: ResolvedSettings, pipeline_stage: int) -> int:
-    """Bytes that stay on the GPU after loading; smaller only with --quantization fp8."""
-    return sum(tensor.bytes for tensor in rank_tensors(config, settings, pipeline_stage, loaded=True))
+    """Bytes that stay on the GPU after loading: less with --quantization fp8, more where kernels pad."""
+    tensors = rank_tensors(config, settings, pipeline_stage, loaded=True)
+    padding = sum(_kernel_padding(tensor) for tensor in tensors) if _pads_mxfp4(config, settings) else 0
+    return sum(tensor.bytes for tensor in tensors) + padding
+
+
+def _pads_mxfp4(config: ModelConfig, settings: ResolvedSettings) -> bool:
+    """Whether Triton's kernels keep MXFP4 experts in their layout for Hopper.
+
+    Source: vLLM 0.33.0 layers/quantization/utils/mxfp4_utils.py (_swizzle_mxfp4); the multiple is that of
+    logged sizes, 64.4 GiB for gpt-oss-120b where 60.8 GiB are created.
+    """
+    own = config.quantization
+    return own is not None and own.method == "mxfp4" and settings.compute_capability[0] == 9
+
+
+def _kernel_padding(tensor: Tensor) -> int:
+    """Bytes that rounding a row of packed weights, or of their scales, up to 256 weights adds."""
+    kind = tensor.name.rpartition(".")[2].partition("_")[2]
+    per_byte = {"weight": 2, "weight_scale": 32}.get(kind)
+    if ".routed_experts." not in tensor.name or tensor.dtype != "uint8" or per_byte is None:
+        return 0
+    row = tensor.shape[-1]
+    return tensor.bytes // row * (round_up(row, MXFP4_ROW // per_byte) - row)
 
 
 def parameter_count(config: ModelConfig) -> int:
@@ -130,6 +162,8 @@ def _tensors(config: ModelConfig, module: Module, stage: Stage) -> Iterator[Tens
         yield from _linear(config, module, stage, count)
     elif isinstance(module, Experts):
         yield from _experts(config, module, stage, count)
+    elif isinstance(module, Embedding) and module.is_head and _quantizes_head(config):
+        yield from _linear(config, head_as_linear(module), stage, count)
     elif isinstance(module, Embedding):
         rows = padded_vocab(module.vocab) // stage.ranks.tensor
         yield Tensor(f"{module.name}.weight", (rows, module.width), stage.dtype, count)
@@ -139,7 +173,8 @@ def _tensors(config: ModelConfig, module: Module, stage: Stage) -> Iterator[Tens
         shape = weight_shape(module, stage.ranks.tensor)
         yield Tensor(module.name, shape, _dtype(module.dtype, stage), count)
     elif isinstance(module, Buffer):
-        yield Tensor(module.name, module.shape, _dtype(module.dtype, stage), count, is_buffer=True)
+        shape = weight_shape(module, stage.ranks.tensor)
+        yield Tensor(module.name, shape, _dtype(module.dtype, stage), count, is_buffer=True)
     else:
         yield from _attention(config, module, stage, count)
 
@@ -153,13 +188,18 @@ def _linear(config: ModelConfig, linear: Linear, stage: Stage, count: int) -> It
         yield from _stored(linear.name, scheme.tensors(share, dtype), copies)
 
 
+def _quantizes_head(config: ModelConfig) -> bool:
+    return config.quantization is not None and config.quantization.quantizes_head
+
+
 def _schemes(config: ModelConfig, linear: Linear, stage: Stage, count: int) -> Iterator[tuple[Scheme, int]]:
     """How the stage's copies of a layer are stored, and how many are stored so."""
     if config.quantization is None:
         yield (LOADED_FP8 if stage.online_fp8 and linear.quantizable else PLAIN), count
         return
-    layers = tuple(layer for layer in linear.place.layers if layer in stage.layers)
-    for scheme, members in config.quantization.by_scheme(linear, layers).items():
+    layers = () if linear.place.shared else linear.place.layers
+    here = tuple(layer for layer in layers if layer in stage.layers)
+    for scheme, members in config.quantization.by_scheme(linear, here).items():
         yield scheme, len(members) or count
 
 
@@ -191,7 +231,10 @@ def _stored(name: str, tensors: tuple[Stored, ...], count: int) -> Iterator[Tens
 def _attention(config: ModelConfig, attention: Attention, stage: Stage, count: int) -> Iterator[Tensor]:
     for scale in ATTENTION_SCALES:
         yield Tensor(f"{attention.name}.{scale}", (), "float32", count, is_buffer=True)
-    for stored in config.quantization.kv_scales if config.quantization is not None else ():
+    own = config.quantization
+    if own is None or (attention.latent and not own.latent_kv_scales):
+        return
+    for stored in own.kv_scales:
         yield Tensor(f"{attention.name}.{stored.suffix}", stored.shape, _dtype(stored.dtype, stage), count)
 
 

@@ -78,6 +78,11 @@ class Embedding:
     width: int
     bias: bool = False
 
+    @property
+    def is_head(self) -> bool:
+        """Whether it is the language model head, which some methods quantize."""
+        return self.name.endswith("lm_head")
+
 
 @dataclass(frozen=True)
 class Experts:
@@ -124,6 +129,8 @@ class Buffer:
     place: Place
     shape: tuple[int, ...]
     dtype: str = MODEL_DTYPE
+    units: int | None = None  # as in Weight
+    replicable: bool = False
 
 
 @dataclass(frozen=True)
@@ -132,6 +139,7 @@ class Attention:
 
     name: str
     place: Place
+    latent: bool = False  # MLA, whose scales only ModelOpt stores
 
 
 Module = Linear | Experts | Embedding | Weight | Buffer | Attention
@@ -139,19 +147,56 @@ Module = Linear | Experts | Embedding | Weight | Buffer | Attention
 
 @dataclass(frozen=True)
 class KvLayer:
-    """The KV cache of one decoder layer, before splitting."""
+    """Keys and values of an attention layer, before splitting."""
 
-    type: Literal["full", "sliding-window"]
+    type: Literal["full", "sliding-window", "chunked-local"]
     kv_heads: int
     head_size: int
+    window: int | None = None  # tokens of the sliding window or of a chunk
+    head_size_v: int | None = None  # of values, where it differs
+    kernel_block: int | None = None  # tokens, where this layer's kernels need larger blocks than usual
+
+
+@dataclass(frozen=True)
+class LatentKv:
+    """One vector per token, whole on every GPU: MLA, the index of sparse attention, compressed caches."""
+
+    width: int  # elements
+    type: Literal["mla", "sliding-window-mla"] = "mla"
+    dtype: str | None = None  # None: the engine's --kv-cache-dtype
+    bytes: int | None = None  # of one vector, where it is more than its elements
     window: int | None = None  # tokens
+    sparse: bool = False  # read by sparse kernels, which have a format of their own for fp8
+    tokens_per_vector: int = 1
+    block_size: int | None = None  # tokens, where it is not the engine's
+    kernel_block: int | None = None  # tokens, where this layer's kernels need larger blocks than usual
+    alignment: int = 1  # bytes to which a block is rounded up
+    side_by_side: bool = False  # kernels that want the layers of a block next to each other
+
+
+@dataclass(frozen=True)
+class StateKv:
+    """The state of a recurrent layer (Mamba, gated delta net): of one size, whatever the context."""
+
+    conv_rows: int  # the convolution's kernel - 1
+    conv_width: int  # channels, split over GPUs
+    units: int  # heads or channels of the recurrent state, split over GPUs
+    unit_size: int  # elements
+    dtype: str = MODEL_DTYPE  # of the recurrent state
+    groups: int = 0  # of the convolution; those that do not divide are repeated on every GPU
+    group_width: int = 0  # channels of a group
+    checkpoint: int | None = None  # tokens between the states that a prefill can save; None: it cannot
+    checkpoint_capability: int = 0  # of the GPU (major), from which on it can
+
+
+KvCache = KvLayer | LatentKv | StateKv
 
 
 @dataclass(frozen=True)
 class Architecture:
     """What an architecture file reads from config.json.
 
-    `kv_layers` has one entry per decoder layer, None for a layer that keeps no cache of its own.
+    `kv_layers` has one entry per decoder layer: its cache, a tuple of several, or None.
     """
 
     hidden_size: int
@@ -162,10 +207,11 @@ class Architecture:
     vocab_size: int
     tie_word_embeddings: bool
     modules: tuple[Module, ...]
-    kv_layers: tuple[KvLayer | None, ...]
+    kv_layers: tuple[KvCache | tuple[KvCache, ...] | None, ...]
     max_position_embeddings: int
     rope: Rope  # as far as it lengthens the context
     supports_float16: bool = True
+    supports_pipeline: bool = True
 
 
 def text_keys(root: Keys) -> Keys:

@@ -44,7 +44,7 @@ def read(keys: Keys, architecture: str) -> Architecture:  # noqa: ARG001 - one s
         tables=(dense.rotary_table(s, rotary, max_position, layers=attending),),
         kv_layers=tuple(KvLayer("full", heads, s.head_dim) if heads else None for heads in kv_heads),
         options=options,
-        self_attention=_attention(s, kv_heads, options),
+        attention_blocks=_attention(s, kv_heads, options),
         feed_forward=_feed_forward(s, widths, options),
     )
 
@@ -70,7 +70,7 @@ def _width(block: Keys, hidden: int) -> int:
 def _attention(s: dense.Sizes, kv_heads: list[int], options: dense.Options) -> tuple[Module, ...]:
     modules: list[Module] = []
     for heads, layers in _alike(kv_heads).items():
-        modules.extend(dense.attention(replace(s, kv_heads=heads), options, layers))
+        modules.extend(dense.attention(replace(s, kv_heads=heads), layers, options=options))
         modules.extend(blocks.norm("model.layers.*.input_layernorm", Place(layers), s.hidden))
     return tuple(modules)
 

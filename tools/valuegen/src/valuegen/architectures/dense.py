@@ -24,6 +24,7 @@ from valuegen.architectures.base import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from valuegen.architectures.base import KvCache
     from valuegen.architectures.rope import Rope
     from valuegen.keys import Keys
 
@@ -73,9 +74,17 @@ class Options:
     norms: tuple[str, ...] = ("input_layernorm", "post_attention_layernorm")
     scaled_embedding: bool = False  # Gemma: a `normalizer` buffer
     every_stage: bool = False  # embedding, final norm and head stand on every pipeline stage
+    embedding_every_stage: bool = False  # of these, the embedding alone
+    head_every_stage: bool = False
     fused_checkpoint: bool = False  # Phi-3 stores qkv and gate_up merged
+    gated_output: bool = False  # queries come with a gate of their size
     queries_only: bool = False  # the layer reads keys and values that another one has cached
     prefix: str = ""
+    attention: str = "self_attn"
+    embedding: str = "embed_tokens"
+    norm_bias: bool = False
+    head_bias: bool = False
+    replicable_kv: bool = True  # key/value heads may be fewer than GPUs
     supports_float16: bool = True
 
 
@@ -86,20 +95,20 @@ def decoder(
     max_position: int,
     rope: Rope,
     tables: tuple[Buffer, ...],
-    kv_layers: tuple[KvLayer | None, ...],
+    kv_layers: tuple[KvCache | tuple[KvCache, ...] | None, ...],
     options: Options,
-    self_attention: tuple[Module, ...] | None = None,
+    attention_blocks: tuple[Module, ...] | None = None,
     feed_forward: tuple[Module, ...] | None = None,
     extra: tuple[Module, ...] = (),
 ) -> Architecture:
-    """Assemble the modules of a decoder; the halves of its layers where not all are alike."""
-    if self_attention is None:
-        self_attention = attention(s, options, range(s.layers))
+    """Assemble a decoder; `attention_blocks` and `feed_forward` replace those of a dense one in all layers."""
+    if attention_blocks is None:
+        attention_blocks = attention(s, range(s.layers), options=options)
     if feed_forward is None:
         feed_forward = mlp(s, s.intermediate, range(s.layers), options=options)
     modules = (
         *_ends(s, tie=tie, options=options),
-        *self_attention,
+        *attention_blocks,
         *feed_forward,
         *_norms(s, options),
         *tables,
@@ -149,16 +158,18 @@ def attention_by_type(s: Sizes, sliding: tuple[bool, ...], window: int | None) -
 
 def _ends(s: Sizes, *, tie: bool, options: Options) -> tuple[Module, ...]:
     p = options.prefix
-    if options.every_stage:
-        embedding = last = Place(layers=tuple(range(s.layers)), shared=True)
-    else:
-        embedding, last = Place(first=True, last=tie), Place(last=True)
+    stage = Place(layers=tuple(range(s.layers)), shared=True)
+    embedding = Place(first=True, last=tie)
+    if options.every_stage or options.embedding_every_stage:
+        embedding = stage
+    last = stage if options.every_stage else Place(last=True)
+    head = stage if options.every_stage or options.head_every_stage else Place(last=True)
     ends: list[Module] = [
-        Embedding(f"{p}model.embed_tokens", embedding, s.vocab, s.hidden),
-        Weight(f"{p}model.norm.weight", last, (s.hidden,)),
+        Embedding(f"{p}model.{options.embedding}", embedding, s.vocab, s.hidden),
+        *_norm(f"{p}model.norm", last, s.hidden, options),
     ]
     if not tie:
-        ends.append(Embedding(f"{p}lm_head", last, s.vocab, s.hidden))
+        ends.append(Embedding(f"{p}lm_head", head, s.vocab, s.hidden, options.head_bias))
     if options.scaled_embedding:
         ends.append(Buffer(f"{p}model.normalizer", embedding, ()))
     return tuple(ends)
@@ -202,40 +213,45 @@ def mlp(
     )
 
 
-def attention(s: Sizes, options: Options, layers: Iterable[int]) -> tuple[Module, ...]:
-    """Attention in `layers`, with the norms of queries and keys where there are any."""
+def attention(
+    s: Sizes, layers: Iterable[int], *, options: Options, value_dim: int | None = None
+) -> tuple[Module, ...]:
+    """Grouped-query attention of `layers`; `value_dim` is the size of a value head where it differs."""
     place = Place(layers=tuple(layers))
-    module = f"{options.prefix}model.layers.*.self_attn."
-    q, kv = Part(s.heads * s.head_dim, s.heads), Part(s.kv_heads * s.head_dim, s.kv_heads, replicable=True)
-    merged, parts, letters = (
-        ("q_proj", (q,), "q") if options.queries_only else ("qkv_proj", (q, kv, kv), "qkv")
+    block = f"{options.prefix}model.layers.*.{options.attention}."
+    value_dim = s.head_dim if value_dim is None else value_dim
+    q = Part(s.heads * s.head_dim * (2 if options.gated_output else 1), s.heads)
+    k, v = (
+        Part(s.kv_heads * width, s.kv_heads, replicable=options.replicable_kv)
+        for width in (s.head_dim, value_dim)
     )
+    merged, parts, letters = ("q_proj", (q,), "q") if options.queries_only else ("qkv_proj", (q, k, v), "qkv")
     modules: list[Module] = [
         Linear(
-            f"{module}{merged}",
+            f"{block}{merged}",
             place,
             s.hidden,
             parts,
             "column",
             bias=options.qkv_bias,
             checkpoint_names=_names(
-                module, merged, tuple(f"{letter}_proj" for letter in letters), options.fused_checkpoint
+                block, merged, tuple(f"{letter}_proj" for letter in letters), options.fused_checkpoint
             ),
         ),
         Linear(
-            f"{module}o_proj",
+            f"{block}o_proj",
             place,
-            q.width,
+            s.heads * value_dim,
             (Part(s.hidden, s.hidden),),
             "row",
             bias=options.output_bias,
-            checkpoint_names=(f"{module}o_proj",),
+            checkpoint_names=(f"{block}o_proj",),
         ),
-        Attention(f"{module}attn", place),
+        Attention(f"{block}attn", place),
     ]
     if options.qk_norm:
         modules.extend(
-            Weight(f"{module}{letter}_norm.weight", place, (s.head_dim,))
+            Weight(f"{block}{letter}_norm.weight", place, (s.head_dim,))
             for letter in letters
             if letter != "v"
         )
@@ -245,7 +261,12 @@ def attention(s: Sizes, options: Options, layers: Iterable[int]) -> tuple[Module
 def _norms(s: Sizes, options: Options) -> tuple[Module, ...]:
     every = Place(layers=tuple(range(s.layers)))
     layer = f"{options.prefix}model.layers.*."
-    return tuple(Weight(f"{layer}{norm}.weight", every, (s.hidden,)) for norm in options.norms)
+    return tuple(part for norm in options.norms for part in _norm(f"{layer}{norm}", every, s.hidden, options))
+
+
+def _norm(name: str, place: Place, width: int, options: Options) -> tuple[Weight, ...]:
+    parts = ("weight", "bias") if options.norm_bias else ("weight",)
+    return tuple(Weight(f"{name}.{part}", place, (width,)) for part in parts)
 
 
 def _names(layer: str, merged: str, separate: tuple[str, ...], fused: bool) -> tuple[str, ...]:

@@ -76,7 +76,7 @@ def _text(keys: Keys, *, prefix: str, extra: tuple[Module, ...]) -> Architecture
         tables=_tables(keys, {SLIDING: s, FULL: wide}, layers, max_position, prefix=prefix),
         kv_layers=_kv_layers(s, wide, layers, window),
         options=options,
-        self_attention=(*_attention(s, wide, layers, options), scalar),
+        attention_blocks=(*_attention(s, wide, layers, options), scalar),
         feed_forward=tuple(modules),
     )
 
@@ -111,9 +111,9 @@ def _attention(
 ) -> tuple[Module, ...]:
     modules: list[Module] = []
     for local, sizes in ((True, s), (False, wide)):
-        modules.extend(dense.attention(sizes, options, layers.of(local=local, shared=False)))
+        modules.extend(dense.attention(sizes, layers.of(local=local, shared=False), options=options))
         if sharing := layers.of(local=local, shared=True):
-            modules.extend(dense.attention(sizes, replace(options, queries_only=True), sharing))
+            modules.extend(dense.attention(sizes, sharing, options=replace(options, queries_only=True)))
     return tuple(modules)
 
 

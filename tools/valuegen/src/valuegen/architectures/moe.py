@@ -100,7 +100,9 @@ def mixed(
     experts = [layer for layer, is_sparse in enumerate(sparse) if is_sparse]
     plain = [layer for layer, is_sparse in enumerate(sparse) if not is_sparse]
     found = modules(s, block, experts, options=options) if experts else ()
-    return (*found, *dense.mlp(s, s.intermediate, plain, options=options)) if plain else found
+    if not plain:
+        return found
+    return (*found, *dense.mlp(s, s.intermediate, plain, options=options, name=block.module))
 
 
 def by_step(keys: Keys, layers: int) -> tuple[bool, ...]:

@@ -56,10 +56,13 @@ class Rope:
         return Buffer(f"{name}.{suffix}", place, (self.rows(max_position), int(head_dim * share)))
 
 
-def read(keys: Keys, max_position: int) -> Rope:
-    """The rotary embedding of `rope_scaling` (older) or `rope_parameters` (transformers 5)."""
+def read(keys: Keys, max_position: int, *, share: float = 1.0) -> Rope:
+    """The rotary embedding of `rope_scaling` (older) or `rope_parameters` (transformers 5).
+
+    `share` of the head size is rotated where neither says it.
+    """
     original = keys.positive("original_max_position_embeddings", 0)
-    share = keys.number("partial_rotary_factor", 1.0)
+    share = keys.number("partial_rotary_factor", share)
     for name in ("rope_scaling", "rope_parameters"):
         if keys.has(name):
             return parameters(keys.section(name), max_position, original=original, rotary_share=share)
