@@ -96,7 +96,7 @@ REFUSALS = {
     "a vLLM that is too old": (
         f"{QWEN} --vllm-version 0.8.5",
         2,
-        ["--vllm-version 0.8.5", "0.19 to 0.33", "0.33.0"],
+        ["--vllm-version 0.8.5", "0.10 to 0.33", "0.33.0"],
     ),
     "an explanation as JSON": (f"{QWEN} --explain --json", 2, ["--explain", "provenance"]),
     "an automatic length in a plan": (

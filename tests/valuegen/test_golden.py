@@ -76,6 +76,7 @@ def compare_kv_cache(
 ) -> int:
     """Assert one max_model_len; returns how many figures were compared."""
     length, bytes_per_block, blocks_per_request, groups, capacities = row
+    groups = [[count, layers, block_bytes(page, layers), blocks] for count, layers, page, blocks in groups]
     settings = dataclasses.replace(settings, max_model_len=length)
     stages = parallel.pipeline_layers(config.num_hidden_layers, settings.pipeline_parallel_size)
     stage = stages[case["pipeline_stage"]]
@@ -113,6 +114,11 @@ def compare_capacity(layout: kvcache.KvCacheLayout, available: int, expected: li
 
 
 def counted_groups(layout: kvcache.KvCacheLayout) -> list[list[int]]:
-    """Equal neighbours counted: [how many, layers, page_bytes, blocks_per_request]."""
-    keys = [(group.layers, group.page_bytes, group.blocks_per_request) for group in layout.groups]
+    """Equal neighbours counted: [how many, layers, block_bytes, blocks_per_request]."""
+    keys = [(group.layers, group.block_bytes, group.blocks_per_request) for group in layout.groups]
     return [[len(list(same)), *key] for key, same in groupby(keys)]
+
+
+def block_bytes(page_bytes: int | list[int], layers: int) -> int:
+    """Bytes of a group's block: the page of each layer, or, in a list, of all layers together."""
+    return page_bytes[0] if isinstance(page_bytes, list) else page_bytes * layers

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tests.valuegen.models import GIB, model, on_h100
 
 from valuegen import kvcache
+from valuegen.architectures.base import KvLayer
 
 NAMES = [
     "meta-llama/Meta-Llama-3.1-8B",
@@ -68,15 +69,16 @@ def test_smaller_pages_of_one_kind_take_longer_blocks() -> None:
     """Layers with half the heads hold twice the tokens in an equal page."""
     config = CONFIGS["google/gemma-2-2b"]
     layers = [
-        dataclasses.replace(layer, kv_heads=2) if layer.type == "full" else layer
-        for layer in config.kv_layers
+        (dataclasses.replace(cache, kv_heads=2) if cache.type == "full" else cache,)
+        for (cache,) in config.kv_layers
+        if isinstance(cache, KvLayer)
     ]
     layout = kvcache.layout_of_layers(layers, on_h100(config))
     assert {(group.type, group.block_size) for group in layout.groups} == {
         ("sliding-window", 16),
         ("full", 32),
     }
-    assert len({group.page_bytes for group in layout.groups}) == 1
+    assert len({group.block_bytes // group.layers for group in layout.groups}) == 1
 
 
 lengths = st.lists(st.integers(1, 8192), min_size=2, max_size=2).map(sorted)

@@ -161,7 +161,7 @@ def test_groups_of_layers_can_have_their_own_scheme(order: tuple[str, str]) -> N
         ({"quant_method": "awq", "bits": 4}, "group_size is missing; it must be a positive integer or -1"),
         ({"quant_method": "gptq", "bits": 4, "lm_head": True}, "lm_head is true"),
         ({"quant_method": "gptq", "bits": 4, "dynamic": {"-:a": {}}}, "dynamic overrides single layers"),
-        ({"quant_method": "modelopt", "quant_algo": "W4A8"}, "quant_algo is 'W4A8'; known are FP8, NVFP4"),
+        ({"quant_method": "modelopt", "quant_algo": "W4A8"}, "quant_algo is 'W4A8'; known are FP8"),
         (compressed({"num_bits": 3}, None), "config_groups.group_0.weights.num_bits is 3"),
         (compressed({"num_bits": 8}, {}, ignore=["re:("]), "ignore holds 're:('"),
         ({"quant_method": "fp8", "weight_block_size": [128]}, "weight_block_size has 1 entries"),

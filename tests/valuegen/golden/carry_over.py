@@ -4,8 +4,8 @@ A file has `config` (the keys that memory depends on), `hf_quant_config`, `max_m
 weights are not compared, or null) and `cases`. A case has `name`, `settings` (EngineSettings),
 `pipeline_stage`, and either `refused` (vLLM's own words) or `weights` and `kv`. A row of `kv` is
 [max_model_len, bytes_per_block, blocks_per_request, groups, capacities]; groups are
-[how many, layers, page_bytes, blocks_per_request]; a capacity, one for each of AVAILABLE_GIB, is
-[num_blocks, max_concurrency, tokens] or, where vLLM does not start,
+[how many, layers, page_bytes, blocks_per_request], page_bytes as in `page`; a capacity, one for each of
+AVAILABLE_GIB, is [num_blocks, max_concurrency, tokens] or, where vLLM does not start,
 [num_blocks, max_concurrency, null, longest max_model_len that does].
 """
 
@@ -21,16 +21,49 @@ from typing import Any
 TARGET = Path(__file__).parent / "models"
 AVAILABLE_GIB = (5, 20, 60)
 ARCHITECTURES = {
-    "LlamaForCausalLM",
-    "MistralForCausalLM",
-    "Mistral3ForConditionalGeneration",
-    "Qwen2ForCausalLM",
-    "Qwen3ForCausalLM",
-    "GemmaForCausalLM",
+    "Cohere2ForCausalLM",
+    "CohereForCausalLM",
+    "DeciLMForCausalLM",
+    "DeepseekV32ForCausalLM",
+    "DeepseekV3ForCausalLM",
+    "FalconForCausalLM",
+    "GPT2LMHeadModel",
+    "GPTBigCodeForCausalLM",
+    "GPTJForCausalLM",
+    "GPTNeoXForCausalLM",
     "Gemma2ForCausalLM",
     "Gemma3ForCausalLM",
     "Gemma3ForConditionalGeneration",
+    "Gemma4ForCausalLM",
+    "Gemma4ForConditionalGeneration",
+    "GemmaForCausalLM",
+    "Glm4MoeForCausalLM",
+    "GlmMoeDsaForCausalLM",
+    "GptOssForCausalLM",
+    "GraniteMoeHybridForCausalLM",
+    "KimiK25ForConditionalGeneration",
+    "LlamaForCausalLM",
+    "Mamba2ForCausalLM",
+    "MambaForCausalLM",
+    "MiniMaxM2ForCausalLM",
+    "Mistral3ForConditionalGeneration",
+    "MistralForCausalLM",
+    "MixtralForCausalLM",
+    "NemotronHForCausalLM",
+    "OPTForCausalLM",
+    "OlmoeForCausalLM",
     "Phi3ForCausalLM",
+    "PhiMoEForCausalLM",
+    "Qwen2ForCausalLM",
+    "Qwen2MoeForCausalLM",
+    "Qwen2_5_VLForConditionalGeneration",
+    "Qwen3ForCausalLM",
+    "Qwen3MoeForCausalLM",
+    "Qwen3NextForCausalLM",
+    "Qwen3VLForConditionalGeneration",
+    "Qwen3_5ForConditionalGeneration",
+    "Qwen3_5MoeForConditionalGeneration",
+    "Starcoder2ForCausalLM",
 }
 # Keys without a say in memory; dropped to keep the files small.
 IRRELEVANT = re.compile(
@@ -63,14 +96,14 @@ def dumped(document: dict[str, Any]) -> str:
 def model(figures: dict[str, Any], config: dict[str, Any], folder: Path) -> dict[str, Any]:
     """One model's file."""
     quantization = folder / "hf_quant_config.json"
-    cases = figures["cases"]
+    cases, suspect = figures["cases"], figures.get("suspect", "")
     # A size that straddles groups in one case does so in every case of that size.
     doubtful = {case["tp"] for case in cases.values() if case.get("doubtful")}
     return {
         "config": trimmed(config),
         "hf_quant_config": json.loads(quantization.read_text()) if quantization.exists() else None,
         "max_model_len": figures.get("model_max_len"),
-        "ungraded": "config.json names no quantization method" if figures.get("suspect") else None,
+        "ungraded": "config.json names no quantization method" if "UNQUANTIZED" in suspect else None,
         "cases": [row(name, case, doubtful) for name, case in cases.items()],
     }
 
@@ -95,6 +128,9 @@ def row(name: str, case: dict[str, Any], doubtful: set[int]) -> dict[str, Any]:
     result: dict[str, Any] = {"name": name, "settings": settings, "pipeline_stage": rank // tp}
     if not case["accepted"]:
         return result | {"refused": case["error"].split("[type=")[0].strip()[:120]}
+    failed = [figures["error"] for figures in case["kv"]["lens"].values() if "error" in figures]
+    if failed:  # built, but vLLM cannot plan its KV cache
+        return result | {"refused": failed[0][:120]}
     if tp in doubtful:
         return result | {"refused": "built, but groups straddle GPUs: a real checkpoint would not load"}
     kv = [lengths(int(length), figures) for length, figures in case["kv"]["lens"].items()]
@@ -117,6 +153,7 @@ def option(name: str) -> dict[str, Any]:
         "noprefix": {"enable_prefix_caching": False},
         "kvfp8": {"kv_cache_dtype": "fp8"},
         "bs64": {"block_size": 64},
+        "ep": {"enable_expert_parallel": True},
         "fp8": {"quantization": "fp8"},
         "dcp2": {"decode_context_parallel_size": 2},
         "dcp8": {"decode_context_parallel_size": 8},
@@ -128,10 +165,16 @@ def option(name: str) -> dict[str, Any]:
 
 def lengths(length: int, figures: dict[str, Any]) -> list[Any]:
     """One max_model_len."""
-    keys = [(g["layers"], g["page_bytes"], g["blocks_per_req"]) for g in figures["groups"]]
+    keys = [(g["layers"], page(g), g["blocks_per_req"]) for g in figures["groups"]]
     groups = [[len(list(same)), *key] for key, same in groupby(keys)]
     fitting = [capacity(figures[f"avail_{gib}GiB"]) for gib in AVAILABLE_GIB]
     return [length, figures["bytes_per_block"], figures["blocks_per_request"], groups, fitting]
+
+
+def page(group: dict[str, Any]) -> int | list[int]:
+    """Bytes of a block in each layer, or, where vLLM takes layers of several kinds together, [in all]."""
+    size: int = group["page_bytes"]
+    return [size] if group["spec"] == "UniformTypeKVCacheSpecs" else size
 
 
 def capacity(figures: dict[str, Any]) -> list[Any]:

@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from valuegen import architectures, quantization_readers
-from valuegen.architectures.base import text_keys
+from valuegen import architectures, quantization_readers, shape
+from valuegen.architectures.base import LatentKv, StateKv, text_keys
 from valuegen.errors import ModelError
 from valuegen.keys import Keys
 
 if TYPE_CHECKING:
-    from valuegen.architectures.base import Architecture, KvLayer, Module
+    from valuegen.architectures.base import Architecture, KvCache, Module
     from valuegen.quantization import Quantization
+    from valuegen.shape import Shape
 
 DTYPES = {"bfloat16": "bfloat16", "float16": "float16", "half": "float16", "float32": "float32"}
 # Other names for the longest context (vLLM: transformers_utils/model_arch_config_convertor.py).
@@ -39,19 +40,37 @@ class ModelConfig:
     tie_word_embeddings: bool
     dtype: str  # of the checkpoint: bfloat16, float16 or float32
     supports_float16: bool
+    supports_pipeline: bool
     quantization: Quantization | None
     modules: tuple[Module, ...]
-    kv_layers: tuple[KvLayer, ...]  # one per decoder layer
+    kv_layers: tuple[tuple[KvCache, ...], ...]  # the caches of each decoder layer
+    shape: Shape  # of a pass
+
+    @property
+    def caches(self) -> tuple[KvCache, ...]:
+        """The caches of all layers."""
+        return tuple(cache for layer in self.kv_layers for cache in layer)
 
     @property
     def sliding_window(self) -> int | None:
         """Tokens that the local layers see; None when there are none."""
-        return next((layer.window for layer in self.kv_layers if layer.window is not None), None)
+        windows = (cache.window for cache in self.caches if not isinstance(cache, StateKv))
+        return next((window for window in windows if window is not None), None)
 
     @property
-    def layer_types(self) -> tuple[str, ...]:
-        """`full` or `sliding-window`, one per decoder layer."""
-        return tuple(layer.type for layer in self.kv_layers)
+    def has_states(self) -> bool:
+        """Whether some layers are recurrent."""
+        return any(isinstance(cache, StateKv) for cache in self.caches)
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether sparse kernels read some layers' MLA cache."""
+        return any(isinstance(cache, LatentKv) and cache.sparse for cache in self.caches)
+
+    @property
+    def is_attention_free(self) -> bool:
+        """Whether all layers are recurrent."""
+        return self.has_states and all(isinstance(cache, StateKv) for cache in self.caches)
 
     @classmethod
     def from_dict(
@@ -81,9 +100,17 @@ class ModelConfig:
             tie_word_embeddings=described.tie_word_embeddings,
             dtype=_dtype(keys),
             supports_float16=described.supports_float16,
+            supports_pipeline=described.supports_pipeline,
             quantization=quantization_readers.read(keys, modelopt),
             modules=described.modules,
-            kv_layers=described.kv_layers,
+            kv_layers=tuple(_caches(layer) for layer in described.kv_layers),
+            shape=shape.read(
+                keys,
+                architecture=architecture,
+                vocab_size=described.vocab_size,
+                hidden_size=described.hidden_size,
+                intermediate_size=described.intermediate_size,
+            ),
         )
 
 
@@ -97,19 +124,20 @@ def _root(raw: object, name: str, file: str = "config.json") -> Keys:
 
 
 def _architecture(keys: Keys, name: str) -> str:
-    known = ", ".join(architectures.FAMILIES)
     if not keys.has("architectures"):
         kind = keys.text("_class_name", "") or keys.text("model_type", "")
         hint = f" (it describes {kind!r})" if kind else ""
         raise ModelError(
             f"{name}: config.json key architectures is missing{hint}; a language model names its class there",
-            f"use a model of one of these architectures: {known}",
+            "use the config.json of a model that vLLM serves; `valuegen models` lists some",
         )
     listed = keys.strings("architectures")
     if not listed or listed[0] not in architectures.FAMILIES:
+        asked = listed[0] if listed else "(empty list)"
+        near = ", ".join(architectures.near(asked))
         raise ModelError(
-            f"{name}: architecture {listed[0] if listed else '(empty list)'} is not supported",
-            f"use a model of one of these architectures: {known}",
+            f"{name}: architecture {asked} is not supported; {len(architectures.FAMILIES)} others are",
+            f"{f'near it are {near}; ' if near else ''}docs/adding-an-architecture.md says how to add one",
         )
     return listed[0]
 
@@ -126,6 +154,12 @@ def _lengths(text: Keys, described: Architecture) -> tuple[int, int]:
     if described.rope.type == "longrope":  # the long factors cost quality: not used unless asked for
         return text.positive("original_max_position_embeddings", limit), limit
     return limit, limit
+
+
+def _caches(layer: KvCache | tuple[KvCache, ...] | None) -> tuple[KvCache, ...]:
+    if layer is None:
+        return ()
+    return layer if isinstance(layer, tuple) else (layer,)
 
 
 def _dtype(keys: Keys) -> str:

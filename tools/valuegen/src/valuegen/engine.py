@@ -6,15 +6,16 @@ Source: vLLM 0.33.0 engine/arg_utils.py (get_batch_defaults and its caller), con
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
+from valuegen import limits
+from valuegen.kvblocks import DEFAULT_BLOCK_SIZE, block_size
 from valuegen.units import GIB
 
 if TYPE_CHECKING:
     from valuegen.config import ModelConfig
 
-DEFAULT_BLOCK_SIZE = 16  # tokens per KV block; what vLLM's CUDA back ends for GQA models keep
 DEFAULT_GPU_MEMORY_UTILIZATION = 0.92
 
 T = TypeVar("T")
@@ -66,6 +67,7 @@ class ResolvedSettings:
     async_scheduling: bool
     disable_hybrid_kv_cache_manager: bool
     enforce_eager: bool
+    compute_capability: tuple[int, int]  # of the GPU; no setting, but what kernels depend on
 
     @property
     def max_in_flight_tokens(self) -> int:
@@ -96,7 +98,7 @@ def resolve(
         max_num_batched_tokens = min(max_num_seqs * max_model_len, batched_tokens)
     if settings.max_num_seqs is None:
         max_num_seqs = min(max_num_seqs, max_num_batched_tokens)
-    return ResolvedSettings(
+    resolved = ResolvedSettings(
         tensor_parallel_size=_or(settings.tensor_parallel_size, 1),
         pipeline_parallel_size=_or(settings.pipeline_parallel_size, 1),
         data_parallel_size=_or(settings.data_parallel_size, 1),
@@ -107,15 +109,21 @@ def resolve(
         max_num_batched_tokens=max_num_batched_tokens,
         gpu_memory_utilization=_or(settings.gpu_memory_utilization, DEFAULT_GPU_MEMORY_UTILIZATION),
         kv_cache_memory_bytes=settings.kv_cache_memory_bytes,
-        kv_cache_dtype=_kv_cache_dtype(config, settings.kv_cache_dtype),
+        kv_cache_dtype=_kv_cache_dtype(config, settings.kv_cache_dtype, compute_capability),
         quantization=_quantization(config, settings.quantization),
         dtype=_dtype(config, settings.dtype, compute_capability),
         block_size=_or(settings.block_size, DEFAULT_BLOCK_SIZE),
-        enable_prefix_caching=_or(settings.enable_prefix_caching, True),
+        # Where all layers are recurrent it is still an experiment (config/model.py).
+        enable_prefix_caching=_or(settings.enable_prefix_caching, not config.is_attention_free),
         async_scheduling=_or(settings.async_scheduling, True),
         disable_hybrid_kv_cache_manager=_or(settings.disable_hybrid_kv_cache_manager, False),
         enforce_eager=_or(settings.enforce_eager, False),
+        compute_capability=compute_capability,
     )
+    if not limits.can_size_cache(resolved):
+        return resolved
+    tokens = block_size(config.caches, resolved, settings.block_size)
+    return replace(resolved, block_size=tokens)
 
 
 def batch_defaults(
@@ -141,12 +149,13 @@ def _quantization(config: ModelConfig, asked: str | None) -> str | None:
     return config.quantization.method if config.quantization is not None else None
 
 
-def _kv_cache_dtype(config: ModelConfig, asked: str | None) -> str:
+def _kv_cache_dtype(config: ModelConfig, asked: str | None, compute_capability: tuple[int, int]) -> str:
     """Some checkpoints decide it; `auto` is the engine's dtype."""
-    if asked not in (None, "auto"):
-        return asked
     chosen = config.quantization.kv_cache_dtype if config.quantization is not None else None
-    return _or(chosen, "auto")
+    resolved = asked if asked not in (None, "auto") else _or(chosen, "auto")
+    if config.is_sparse and resolved == "fp8" and compute_capability[0] == 9:
+        return "fp8_ds_mla"  # FlashMLA's sparse kernels have no other (layers/attention/mla_attention.py)
+    return resolved
 
 
 def _dtype(config: ModelConfig, asked: str | None, compute_capability: tuple[int, int]) -> str:

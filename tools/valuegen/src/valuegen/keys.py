@@ -118,6 +118,26 @@ class Keys:
             raise self.fail(key, f"is {_shown(value)}; it must be a list of positive integers")
         return tuple(value)
 
+    def indexes(self, key: str) -> tuple[int, ...]:
+        """A list of layers, counted from 0, empty when absent."""
+        value = self._raw.get(key)
+        if value is None:
+            return ()
+        if not isinstance(value, list) or not all(type(item) is int and item >= 0 for item in value):
+            raise self.fail(key, f"is {_shown(value)}; it must be a list of layers, counted from 0")
+        return tuple(value)
+
+    def flags(self, key: str, length: int) -> tuple[bool, ...]:
+        """A list of 0 and 1 with one entry per layer; all 0 when absent or no list."""
+        value = self._raw.get(key)
+        if not isinstance(value, list):
+            return (False,) * length
+        if len(value) != length or not all(item in (0, 1) for item in value):
+            raise self.fail(
+                key, f"must be a list of 0 and 1 with {length} entries, as num_hidden_layers says"
+            )
+        return tuple(bool(item) for item in value)
+
     def section(self, key: str) -> Keys:
         """A nested object."""
         value = self._raw.get(key)
@@ -125,6 +145,25 @@ class Keys:
             state = "is missing" if value is None else f"is {_shown(value)}"
             raise self.fail(key, f"{state}; it must be an object")
         return Keys(value, model=self._model, path=f"{self._path}{key}.", file=self._file)
+
+    def optional(self, key: str) -> Keys:
+        """A nested object, empty when absent: every key has its default."""
+        if self.has(key):
+            return self.section(key)
+        return Keys({}, model=self._model, path=f"{self._path}{key}.", file=self._file)
+
+    def sections(self, key: str, length: int) -> tuple[Keys, ...]:
+        """A list of objects with one entry per layer."""
+        value = self._raw.get(key)
+        if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+            state = "is missing" if value is None else f"is {_shown(value)}"
+            raise self.fail(key, f"{state}; it must be a list of objects")
+        if len(value) != length:
+            raise self.fail(key, f"has {len(value)} entries; num_hidden_layers is {length}")
+        return tuple(
+            Keys(item, model=self._model, path=f"{self._path}{key}[{index}].", file=self._file)
+            for index, item in enumerate(value)
+        )
 
     def entries(self, key: str) -> tuple[str, ...]:
         """The keys of a nested object."""

@@ -1,7 +1,7 @@
-"""KV cache: how layers are grouped, what a block costs, how many requests fit.
+"""KV cache: what a block costs, how many requests fit.
 
-Source: vLLM 0.33.0 v1/core/kv_cache_planning.py (groups, bytes per block, the start-up check),
-v1/core/kv_cache_utils.py (concurrency, tokens), v1/kv_cache_interface.py (what one request may hold).
+Source: vLLM 0.33.0 v1/core/kv_cache_planning.py (bytes per block, the start-up check, auto-fit),
+v1/core/kv_cache_utils.py (concurrency, tokens).
 """
 
 from __future__ import annotations
@@ -9,29 +9,28 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from valuegen import kvgroups
+from valuegen.kvspecs import specs
 from valuegen.parallel import pipeline_layers
-from valuegen.schemes import DTYPE_BYTES, KV_CACHE_DTYPE_BYTES
-from valuegen.units import ceil_div
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from valuegen.architectures.base import KvLayer
+    from valuegen.architectures.base import KvCache
     from valuegen.config import ModelConfig
     from valuegen.engine import ResolvedSettings
-
-# Above this ratio of layers, the larger kind is cut into groups of the smaller one's size.
-PADDING_RATIO = 1.5
+    from valuegen.kvgroups import Group
+    from valuegen.kvspecs import Spec
 
 
 @dataclass(frozen=True)
 class KvGroup:
-    """Layers that share a block table."""
+    """Caches that share a block table."""
 
-    type: str  # "full" or "sliding-window"
+    type: str  # of kvspecs.Type
     layers: int
     block_size: int  # tokens per block
-    page_bytes: int  # of one block in one layer
+    block_bytes: int  # of one block in all these layers
     blocks_per_request: int  # of one request of max_model_len tokens
 
 
@@ -39,7 +38,7 @@ class KvGroup:
 class StageLayout:
     """The KV cache of one GPU of a pipeline stage."""
 
-    bytes_per_block: int
+    bytes_per_block: int  # 0: the stage has no cache
     groups: tuple[KvGroup, ...]
 
     @property
@@ -51,6 +50,10 @@ class StageLayout:
     def min_available_bytes(self) -> int:
         """The least with which vLLM starts: one request and the null block."""
         return (self.blocks_per_request + 1) * self.bytes_per_block
+
+    def blocks_in(self, available_bytes: int) -> int:
+        """Blocks that fit; without a cache, vLLM's null block alone."""
+        return max(0, available_bytes // self.bytes_per_block) if self.bytes_per_block else 1
 
 
 @dataclass(frozen=True)
@@ -99,26 +102,29 @@ class KvCapacity:
 
 
 def layout(config: ModelConfig, settings: ResolvedSettings) -> KvCacheLayout:
-    """Group the layers of the whole model, then keep of each group what a stage runs."""
-    stages = pipeline_layers(config.num_hidden_layers, settings.pipeline_parallel_size)
-    grouped = _group(config.kv_layers, settings)
-    return KvCacheLayout(
-        max_model_len=settings.max_model_len,
-        block_size=settings.block_size,
-        stages=tuple(_stage(grouped, stage, settings) for stage in stages),
-    )
+    """Group the layers of the whole model, then keep of each group what a stage runs.
+
+    Raises kvgroups.UngroupableError where vLLM refuses the model with these settings (parallel.refusals says so).
+    """
+    return _Grouped.of(config, settings).layout(settings)
 
 
-def layout_of_layers(kv_layers: Sequence[KvLayer], settings: ResolvedSettings) -> StageLayout:
+def layout_of_layers(kv_layers: Sequence[tuple[KvCache, ...]], settings: ResolvedSettings) -> StageLayout:
     """The layout if these layers were a model of their own."""
-    return _stage(_group(kv_layers, settings), range(len(kv_layers)), settings)
+    return layout_of_specs(specs([cache for layer in kv_layers for cache in layer], settings), settings)
+
+
+def layout_of_specs(caches: Sequence[Spec], settings: ResolvedSettings) -> StageLayout:
+    """The layout of caches whose size on a GPU is known."""
+    groups = kvgroups.group(caches, disable_hybrid=settings.disable_hybrid_kv_cache_manager)
+    return _stage(groups, range(len(caches)), settings)
 
 
 def capacity(layout: KvCacheLayout, available_bytes: Sequence[int]) -> KvCapacity:
     """What fits into `available_bytes` (one figure per pipeline stage)."""
     pairs = list(zip(layout.stages, available_bytes, strict=True))
-    num_blocks = min(max(0, available // stage.bytes_per_block) for stage, available in pairs)
-    concurrency = num_blocks / layout.blocks_per_request
+    num_blocks = min(stage.blocks_in(available) for stage, available in pairs)
+    concurrency = num_blocks / (layout.blocks_per_request or 1)
     return KvCapacity(
         num_blocks=num_blocks,
         tokens=int(concurrency * layout.max_model_len),
@@ -132,9 +138,10 @@ def largest_max_model_len(
     config: ModelConfig, settings: ResolvedSettings, available_bytes: Sequence[int]
 ) -> int:
     """The longest max_model_len, at most the one of `settings`, with which vLLM starts; 0 if none."""
+    grouped = _Grouped.of(config, settings)  # the same at any length
 
     def fits(length: int) -> bool:
-        candidate = layout(config, replace(settings, max_model_len=length))
+        candidate = grouped.layout(replace(settings, max_model_len=length))
         return capacity(candidate, available_bytes).fits
 
     low, high = 0, settings.max_model_len  # `low` fits or is 0
@@ -145,91 +152,48 @@ def largest_max_model_len(
 
 
 @dataclass(frozen=True)
-class _Kind:
-    """Layers with the same cache, and what one of them needs on a GPU."""
+class _Grouped:
+    """The groups of a model, and which caches (by index) are on which pipeline stage."""
 
-    type: str
-    page_bytes: int
-    block_size: int
-    window: int | None
+    groups: list[Group]
+    stages: list[range]
 
-
-@dataclass(frozen=True)
-class _Group:
-    """A group of the whole model: its layers by index, all of one kind or (one group only) of several."""
-
-    kind: _Kind
-    pages: dict[int, int]  # layer -> bytes of its page
-
-
-def _group(kv_layers: Sequence[KvLayer], settings: ResolvedSettings) -> list[_Group]:
-    kinds = [_kind(layer, settings) for layer in kv_layers]
-    if settings.disable_hybrid_kv_cache_manager and any(kind.type == "full" for kind in kinds):
-        kinds = [replace(kind, type="full", window=None) for kind in kinds]
-    pages = {index: kind.page_bytes for index, kind in enumerate(kinds)}
-    if len({(kind.type, kind.window) for kind in kinds}) == 1:
-        return [_Group(kinds[0], pages)]
-    kinds = _same_page(kinds)
-    by_kind: dict[_Kind, list[int]] = {}
-    for index, kind in enumerate(kinds):
-        by_kind.setdefault(kind, []).append(index)
-    size = _group_size([len(members) for members in by_kind.values()])
-    groups: list[_Group] = []
-    for kind, members in by_kind.items():
-        parts = ceil_div(len(members), size)
-        # Every parts-th layer, so that each pipeline stage gets its share of each group.
-        groups.extend(
-            _Group(kind, dict.fromkeys(members[part::parts], kind.page_bytes)) for part in range(parts)
+    @classmethod
+    def of(cls, config: ModelConfig, settings: ResolvedSettings) -> _Grouped:
+        caches = specs(config.caches, settings)
+        counts = [len(layer) for layer in config.kv_layers]
+        return cls(
+            groups=kvgroups.group(caches, disable_hybrid=settings.disable_hybrid_kv_cache_manager),
+            stages=[
+                range(sum(counts[: stage.start]), sum(counts[: stage.stop]))
+                for stage in pipeline_layers(config.num_hidden_layers, settings.pipeline_parallel_size)
+            ],
         )
-    return groups
 
-
-def _kind(layer: KvLayer, settings: ResolvedSettings) -> _Kind:
-    heads = max(1, layer.kv_heads // settings.tensor_parallel_size)
-    element = KV_CACHE_DTYPE_BYTES[settings.kv_cache_dtype] or DTYPE_BYTES[settings.dtype]
-    page = heads * settings.block_size * 2 * layer.head_size * element  # keys and values
-    return _Kind(layer.type, page, settings.block_size, layer.window)
-
-
-def _same_page(kinds: list[_Kind]) -> list[_Kind]:
-    """Smaller pages hold more tokens where the sizes divide, and are padded where they do not."""
-    largest = max(kind.page_bytes for kind in kinds)
-    return [
-        replace(
-            kind,
-            page_bytes=largest,
-            block_size=kind.block_size * (1 if largest % kind.page_bytes else largest // kind.page_bytes),
+    def layout(self, settings: ResolvedSettings) -> KvCacheLayout:
+        return KvCacheLayout(
+            max_model_len=settings.max_model_len,
+            block_size=settings.block_size,
+            stages=tuple(_stage(self.groups, stage, settings) for stage in self.stages),
         )
-        for kind in kinds
-    ]
 
 
-def _group_size(layers_by_kind: list[int]) -> int:
-    smallest, largest = min(layers_by_kind), max(layers_by_kind)
-    return largest if largest < smallest * PADDING_RATIO else smallest
-
-
-def _stage(groups: list[_Group], stage: range, settings: ResolvedSettings) -> StageLayout:
-    here = [[page for layer, page in group.pages.items() if layer in stage] for group in groups]
+def _stage(groups: list[Group], stage: range, settings: ResolvedSettings) -> StageLayout:
+    here = [[index for index in group.members if index in stage] for group in groups]
+    pages = [[group.members[index] for index in members] for group, members in zip(groups, here, strict=True)]
+    if not any(pages):
+        return StageLayout(0, ())
+    side_by_side = kvgroups.is_side_by_side(spec for group in groups for spec in group.members.values())
     return StageLayout(
-        bytes_per_block=max(sum(pages) for pages in here),
+        bytes_per_block=kvgroups.bytes_per_block(pages, side_by_side=side_by_side),
         groups=tuple(
             KvGroup(
-                type=group.kind.type,
-                layers=len(pages),
-                block_size=group.kind.block_size,
-                page_bytes=group.kind.page_bytes,
-                blocks_per_request=_blocks_per_request(group.kind, settings),
+                type=group.first.type,
+                layers=len(members),
+                block_size=group.first.block_size,
+                block_bytes=sum(group.members[index].page_bytes for index in members),
+                blocks_per_request=group.blocks_per_request(settings, members),
             )
-            for group, pages in zip(groups, here, strict=True)
+            for group, members in zip(groups, here, strict=True)
         ),
     )
-
-
-def _blocks_per_request(kind: _Kind, settings: ResolvedSettings) -> int:
-    if kind.window is None:
-        tokens = ceil_div(settings.max_model_len, settings.decode_context_parallel_size)
-        return ceil_div(tokens, kind.block_size)
-    # Blocks behind the window are freed only when a step is processed: steps in flight keep theirs.
-    held = min(kind.window - 1 + settings.max_in_flight_tokens, settings.max_model_len)
-    return ceil_div(held, kind.block_size) + 1  # a window need not start with a block

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from valuegen import kvgroups, kvspecs
 from valuegen.errors import Reason
 from valuegen.quantization import ONLINE_FP8
-from valuegen.schemes import KV_CACHE_DTYPE_BYTES
+from valuegen.schemes import DTYPE_BYTES, KV_CACHE_DTYPE_BYTES, SPARSE_MLA_FORMATS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,13 +24,18 @@ BFLOAT16_CAPABILITY = (8, 0)
 METHOD_CAPABILITY = {
     "awq": (7, 5),
     "compressed-tensors": (7, 5),  # of the schemes read here
+    "deepseek_v4_fp8": (7, 5),
     "fbgemm_fp8": (8, 0),
     "fp8": (7, 5),
     "gptq": (7, 5),  # Marlin's, the kernel that runs it
     "modelopt": (8, 0),
     "modelopt_fp4": (7, 5),
+    "modelopt_mixed": (7, 5),
+    "modelopt_mxfp8": (8, 0),
+    "mxfp4": (8, 0),
 }
 FLOAT32_METHODS = ("compressed-tensors",)
+BFLOAT16_METHODS = ("modelopt_mxfp8", "mxfp4")
 
 
 def not_positive(settings: ResolvedSettings) -> Iterator[Reason]:
@@ -59,9 +65,20 @@ def not_positive(settings: ResolvedSettings) -> Iterator[Reason]:
         )
 
 
+def can_size_cache(settings: ResolvedSettings) -> bool:
+    """Whether sizes and types are such that the KV cache can be counted at all."""
+    known = settings.kv_cache_dtype in {**KV_CACHE_DTYPE_BYTES, **SPARSE_MLA_FORMATS}
+    return known and settings.dtype in DTYPE_BYTES and not list(not_positive(settings))
+
+
 def refusals(config: ModelConfig, settings: ResolvedSettings) -> list[Reason]:
     """Every limit that holds on any GPU."""
-    return [*_length(config, settings), *_types(config, settings), *_quantization(config, settings)]
+    return [
+        *_length(config, settings),
+        *_types(config, settings),
+        *_quantization(config, settings),
+        *_cache(config, settings),
+    ]
 
 
 def gpu_refusals(
@@ -102,12 +119,6 @@ def _length(config: ModelConfig, settings: ResolvedSettings) -> Iterator[Reason]
             f"--max-num-seqs {settings.max_num_seqs}",
             f"use --max-num-batched-tokens {settings.max_num_seqs} or more",
         )
-    if settings.block_size % 16:
-        yield Reason(
-            "block-size",
-            f"--block-size {settings.block_size} is no multiple of 16",
-            f"use --block-size {max(16, settings.block_size // 16 * 16)}",
-        )
 
 
 def _types(config: ModelConfig, settings: ResolvedSettings) -> Iterator[Reason]:
@@ -128,6 +139,14 @@ def _types(config: ModelConfig, settings: ResolvedSettings) -> Iterator[Reason]:
             f"--dtype float32 does not work with {own.method} weights",
             "use --dtype bfloat16 or float16, or another checkpoint",
         )
+    if settings.dtype == "float16" and own is not None and own.method in BFLOAT16_METHODS:
+        yield Reason(
+            "dtype",
+            f"--dtype float16 does not work with {own.method} weights",
+            "use --dtype bfloat16, or another checkpoint",
+        )
+    if settings.kv_cache_dtype in SPARSE_MLA_FORMATS and config.is_sparse:
+        return
     if settings.kv_cache_dtype not in KV_CACHE_DTYPE_BYTES:
         yield Reason(
             "kv-cache-dtype",
@@ -151,6 +170,31 @@ def _quantization(config: ModelConfig, settings: ResolvedSettings) -> Iterator[R
             "quantization",
             f"--quantization {asked} does not quantize a {config.dtype} checkpoint here",
             "use --quantization fp8, or a checkpoint that is quantized",
+        )
+
+
+def _cache(config: ModelConfig, settings: ResolvedSettings) -> Iterator[Reason]:
+    if settings.block_size % 16:
+        yield Reason(
+            "block-size",
+            f"--block-size {settings.block_size} is no multiple of 16",
+            f"use --block-size {max(16, settings.block_size // 16 * 16)}",
+        )
+    if not can_size_cache(settings):
+        return
+    try:
+        kvgroups.group(
+            kvspecs.specs(config.caches, settings), disable_hybrid=settings.disable_hybrid_kv_cache_manager
+        )
+    except kvgroups.UngroupableError as problem:
+        off = settings.disable_hybrid_kv_cache_manager
+        yield Reason(
+            "kv-cache-groups",
+            f"{'--disable-hybrid-kv-cache-manager does not work with this model' if off else 'KV cache'}: "
+            f"{problem}",
+            "leave --disable-hybrid-kv-cache-manager out"
+            if off
+            else "use another --block-size or --tensor-parallel-size",
         )
 
 

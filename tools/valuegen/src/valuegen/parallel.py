@@ -1,29 +1,56 @@
 """How a model is split over GPUs, and which sizes vLLM accepts.
 
 Source: vLLM 0.33.0 distributed/utils.py (get_pp_indices), model_executor/layers/linear.py and
-vocab_parallel_embedding.py (the splits), config/model.py (verify_with_parallel_config), config/parallel.py.
+vocab_parallel_embedding.py (the splits), layers/fused_moe/config.py (FusedMoEParallelConfig: the experts),
+config/model.py (verify_with_parallel_config), config/parallel.py.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from valuegen import limits
-from valuegen.architectures.base import Embedding, Linear
+from valuegen.architectures.base import Buffer, Embedding, Experts, Linear, Part, Weight
 from valuegen.errors import Reason
+from valuegen.expert_schemes import ExpertShard
 from valuegen.limits import any_of
 from valuegen.schemes import Shard
-from valuegen.units import round_up
+from valuegen.units import ceil_div, round_up
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from valuegen.architectures.base import Part
     from valuegen.config import ModelConfig
     from valuegen.engine import ResolvedSettings
 
 VOCAB_PADDING = 64  # rows; vLLM pads embeddings to a multiple
 LARGEST_SUGGESTED_TP = 16
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """The GPUs that share a pipeline stage, data parallel replicas included."""
+
+    tensor: int = 1
+    data: int = 1
+    expert_parallel: bool = False
+
+    @classmethod
+    def of(cls, settings: ResolvedSettings) -> Ranks:
+        """As the settings say."""
+        return cls(
+            settings.tensor_parallel_size, settings.data_parallel_size, settings.enable_expert_parallel
+        )
+
+    @property
+    def sequence_parallel(self) -> bool:
+        """Whether GPUs take tokens, not slices, through the modules beside the experts."""
+        return self.expert_parallel and self.tensor > 1 and self.data > 1
+
+    def dividing(self, linear: Linear) -> int:
+        """How many GPUs divide a layer that is not replicated anyway."""
+        return 1 if linear.sequence_parallel and self.sequence_parallel else self.tensor
 
 
 def pipeline_layers(num_layers: int, pipeline_parallel_size: int) -> list[range]:
@@ -61,6 +88,34 @@ def shard(linear: Linear, tensor_parallel_size: int) -> Shard:
     return Shard(inputs, outputs, linear.inputs, linear.outputs, linear.split)
 
 
+def head_as_linear(head: Embedding) -> Linear:
+    """The layer that a quantization method sees in a language model head."""
+    rows = padded_vocab(head.vocab)
+    return Linear(head.name, head.place, head.width, (Part(rows, rows),), "column", bias=head.bias)
+
+
+def weight_shape(weight: Weight | Buffer, tensor_parallel_size: int) -> tuple[int, ...]:
+    """A GPU's share of a parameter."""
+    if weight.units is None:
+        return weight.shape
+    part = Part(weight.shape[0], weight.units, weight.replicable)
+    return (part_width(part, tensor_parallel_size), *weight.shape[1:])
+
+
+def expert_shard(experts: Experts, ranks: Ranks) -> ExpertShard:
+    """The share of the GPU that holds most: tensor and data parallel GPUs divide experts together."""
+    gpus = ranks.tensor * ranks.data
+    return ExpertShard(
+        experts=ceil_div(experts.count, gpus) if ranks.expert_parallel else experts.count,
+        inputs=experts.inputs,
+        width=experts.width if ranks.expert_parallel else experts.width // gpus,
+        matrices=experts.matrices,
+        bias=experts.bias,
+        split=gpus > 1 and not ranks.expert_parallel,
+        tensor_parallel_size=ranks.tensor,
+    )
+
+
 def refusals(
     config: ModelConfig,
     settings: ResolvedSettings,
@@ -78,7 +133,7 @@ def refusals(
         *_tensor_parallel(config, settings),
         *_pipeline(config, settings),
         *_decode_context(config, settings),
-        *_expert(settings),
+        *_expert(config, settings),
         *limits.refusals(config, settings),
     ]
     if compute_capability is not None:
@@ -87,22 +142,30 @@ def refusals(
 
 
 def _tensor_parallel(config: ModelConfig, settings: ResolvedSettings) -> list[Reason]:
-    tp = settings.tensor_parallel_size
-    problems = tensor_parallel_problems(config, tp)
+    ranks = Ranks.of(settings)
+    problems = problems_of(config, ranks)
     if not problems:
         return []
     sizes = [
         str(size)
         for size in range(1, LARGEST_SUGGESTED_TP + 1)
-        if size != tp and not tensor_parallel_problems(config, size)
+        if size != ranks.tensor and not problems_of(config, replace(ranks, tensor=size))
     ]
-    fix = f"use --tensor-parallel-size {any_of(sizes)}" if sizes else "use another checkpoint of this model"
+    fixes = [f"use --tensor-parallel-size {any_of(sizes)}"] if sizes else []
+    if not ranks.expert_parallel and not problems_of(config, replace(ranks, expert_parallel=True)):
+        fixes.append("add --enable-expert-parallel")
+    fix = ", or ".join(fixes) or "use another checkpoint of this model"
     return [Reason(code, message, fix) for code, message in problems]
 
 
 def tensor_parallel_problems(config: ModelConfig, tp: int) -> list[tuple[str, str]]:
-    """(code, message) of each rule that a tensor parallel size breaks."""
-    heads, kv_heads = config.num_attention_heads, config.num_key_value_heads
+    """(code, message) of each rule that a tensor parallel size breaks on its own."""
+    return problems_of(config, Ranks(tp))
+
+
+def problems_of(config: ModelConfig, ranks: Ranks) -> list[tuple[str, str]]:
+    """(code, message) of each rule that a division over GPUs breaks."""
+    tp, heads, kv_heads = ranks.tensor, config.num_attention_heads, config.num_key_value_heads
     if heads % tp:
         return [("heads", f"--tensor-parallel-size {tp} does not divide the {heads} attention heads")]
     if kv_heads % tp and tp % kv_heads:
@@ -121,11 +184,14 @@ def tensor_parallel_problems(config: ModelConfig, tp: int) -> list[tuple[str, st
                 "vocabulary", f"--tensor-parallel-size {tp} does not divide the {rows} rows of the vocabulary"
             ] = None
         if isinstance(module, Linear):
-            problems.update(dict.fromkeys(_linear_problems(config, module, tp)))
+            problems.update(dict.fromkeys(_linear_problems(config, module, ranks)))
+        if isinstance(module, Experts):
+            problems.update(dict.fromkeys(_expert_problems(config, module, ranks)))
     return list(problems)
 
 
-def _linear_problems(config: ModelConfig, linear: Linear, tp: int) -> Iterator[tuple[str, str]]:
+def _linear_problems(config: ModelConfig, linear: Linear, ranks: Ranks) -> Iterator[tuple[str, str]]:
+    tp = ranks.dividing(linear)
     divided = [part.units for part in linear.parts if not part.replicable]
     if linear.split == "row":
         divided = [linear.inputs]
@@ -134,6 +200,14 @@ def _linear_problems(config: ModelConfig, linear: Linear, tp: int) -> Iterator[t
             if units % tp:
                 yield "split", f"--tensor-parallel-size {tp} does not divide the {units} of {linear.name}"
                 return
+    for part in linear.parts:
+        if linear.split == "column" and part.replicable and part.units % tp and tp % part.units:
+            yield (
+                "kv-heads",
+                f"--tensor-parallel-size {tp} neither divides the {part.units} key/value heads "
+                f"of {linear.name} nor is a multiple of them",
+            )
+            return
     if config.quantization is None:
         return
     for scheme in config.quantization.by_scheme(linear, linear.place.layers):
@@ -142,8 +216,32 @@ def _linear_problems(config: ModelConfig, linear: Linear, tp: int) -> Iterator[t
             yield "quantization-alignment", f"--tensor-parallel-size {tp}: {linear.name} has {problem}"
 
 
+def _expert_problems(config: ModelConfig, experts: Experts, ranks: Ranks) -> Iterator[tuple[str, str]]:
+    if experts.one_per_gpu and ranks.tensor > experts.count:
+        yield "experts", f"--tensor-parallel-size {ranks.tensor} exceeds the {experts.count} experts"
+    gpus = ranks.tensor * ranks.data
+    shown = f"--tensor-parallel-size {ranks.tensor}"
+    if ranks.data > 1:
+        shown += f" times --data-parallel-size {ranks.data}"
+    if not ranks.expert_parallel and experts.width % gpus:
+        yield "split", f"{shown} does not divide the width {experts.width} of {experts.name}"
+        return
+    if config.quantization is None:
+        return
+    for scheme in config.quantization.by_expert_scheme(experts, experts.place.layers):
+        problem = scheme.problem(expert_shard(experts, ranks))
+        if problem is not None:
+            yield "quantization-alignment", f"{shown}: {experts.name} has {problem}"
+
+
 def _pipeline(config: ModelConfig, settings: ResolvedSettings) -> Iterator[Reason]:
     pp, layers = settings.pipeline_parallel_size, config.num_hidden_layers
+    if pp > 1 and not config.supports_pipeline:
+        yield Reason(
+            "pipeline",
+            f"--pipeline-parallel-size {pp}: vLLM 0.33 cannot split {config.architecture} into stages",
+            "use --pipeline-parallel-size 1",
+        )
     if pp > layers:
         yield Reason(
             "pipeline",
@@ -158,6 +256,9 @@ def _decode_context(config: ModelConfig, settings: ResolvedSettings) -> Iterator
         return
     flag = "--decode-context-parallel-size"
     kv_heads = config.num_key_value_heads
+    if config.is_attention_free:
+        yield Reason("decode-context", f"{flag} needs attention layers; this model has none", f"use {flag} 1")
+        return
     queries = config.num_attention_heads // kv_heads
     largest = tp // kv_heads
     fitting = [str(size) for size in range(1, largest + 1) if queries % size == 0 and tp % size == 0]
@@ -186,9 +287,8 @@ def _decode_context(config: ModelConfig, settings: ResolvedSettings) -> Iterator
         yield Reason("decode-context-window", f"{flag} does not work with a sliding window", f"use {flag} 1")
 
 
-def _expert(settings: ResolvedSettings) -> Iterator[Reason]:
-    # A family with experts will bring its count with it; the dense families have none.
-    if settings.enable_expert_parallel:
+def _expert(config: ModelConfig, settings: ResolvedSettings) -> Iterator[Reason]:
+    if settings.enable_expert_parallel and not any(isinstance(m, Experts) for m in config.modules):
         yield Reason(
             "expert-parallel",
             "--enable-expert-parallel needs a model with experts; this one has none",

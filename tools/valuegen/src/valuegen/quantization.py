@@ -10,23 +10,32 @@ import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
+from valuegen.errors import ModelError
+from valuegen.expert_schemes import PLAIN_EXPERTS, RefusedExperts
 from valuegen.schemes import PLAIN
 
 if TYPE_CHECKING:
-    from valuegen.architectures.base import Linear
+    from collections.abc import Callable
+
+    from valuegen.architectures.base import Experts, Linear
     from valuegen.errors import Reason
+    from valuegen.expert_schemes import ExpertScheme
     from valuegen.schemes import Scheme, Stored
 
 # --quantization values that name the same method; what vLLM turns each into comes first.
 ALIASES = {
     "awq": ("auto_awq", "awq", "awq_marlin", "marlin"),
+    "deepseek_v4_fp8": ("deepseek_v4_fp8", "fp8"),
     "gptq": ("auto_gptq", "gptq", "gptq_marlin", "marlin"),
+    "mxfp4": ("gpt_oss_mxfp4", "mxfp4"),
 }
 ONLINE_FP8 = ("fp8", "fp8_per_tensor")
 LINEAR_CLASSES = {"Linear", "LinearBase"}
 DEPRECATED = ("fbgemm_fp8",)
+
+S = TypeVar("S")
 
 
 @dataclass(frozen=True)
@@ -35,24 +44,32 @@ class Rule:
 
     targets: tuple[str, ...]
     scheme: Scheme
+    experts: ExpertScheme = PLAIN_EXPERTS  # the same for routed experts
 
 
 @dataclass(frozen=True)
 class Quantization:
     """A checkpoint's own quantization, as config.json or hf_quant_config.json states it."""
 
-    method: str  # fp8, fbgemm_fp8, awq, gptq, compressed-tensors, modelopt, modelopt_fp4
+    method: str  # as limits.METHOD_CAPABILITY lists them
     rules: tuple[Rule, ...]
     ignored: tuple[str, ...] = ()
     match: Literal["exact", "substring", "wildcard", "pattern"] = "exact"
     kv_cache_dtype: str | None = None  # of the cache, when the checkpoint decides it
     kv_scales: tuple[Stored, ...] = ()  # per attention layer
+    latent_kv_scales: bool = False  # the same for MLA
+    quantizes_head: bool = False
+    modules: tuple[tuple[str, Rule], ...] | None = None  # ModelOpt's mixture: a rule for each name, no other
     refusal: Reason | None = None
 
     @property
     def needs_deprecated_flag(self) -> bool:
         """Whether vLLM 0.33 starts only with --allow-deprecated-quantization."""
         return self.method in DEPRECATED
+
+    def __post_init__(self) -> None:
+        """Names are kept as `_numbered` makes them."""
+        object.__setattr__(self, "ignored", tuple(shared_name(name) for name in self.ignored))
 
     def accepts(self, asked: str) -> bool:
         """Whether vLLM takes `--quantization asked` for this checkpoint; ModelOpt's overrules any."""
@@ -65,31 +82,92 @@ class Quantization:
         if not linear.quantizable:
             return PLAIN
         names = [_numbered(name, layer) for name in (linear.checkpoint_names or (linear.name,))]
-        if all(self._ignores(name) for name in names) or self._ignores(_numbered(linear.name, layer)):
+        merged = len(names) > 1
+        if all(self._ignores(name, merged=merged) for name in names):
             return PLAIN
-        return self._named(names) or self._of_class() or PLAIN
+        if self._ignores(_numbered(linear.name, layer), merged=merged):
+            return PLAIN
+        rule = self._rule(names) if self.modules is None else self._mixed_rule(linear.name, names, layer)
+        return PLAIN if rule is None else rule.scheme
 
-    def _named(self, names: list[str]) -> Scheme | None:
-        """The rule for these very names, which goes before one for a class wherever it stands."""
+    def expert_scheme(self, experts: Experts, layer: int | None) -> ExpertScheme:
+        """How the routed experts of one layer are stored."""
+        name = _numbered(experts.known_as, layer)
+        if self.modules is not None:
+            rule = None if self._ignores(name, merged=False) else self._mixed_expert_rule(name)
+            return PLAIN_EXPERTS if rule is None else rule.experts
+        if self.match != "pattern":
+            rule = None if self._ignores(name, merged=False) else self._rule([name])
+            return PLAIN_EXPERTS if rule is None else rule.experts
+        # compressed-tensors names the matrices of an expert; vLLM asks for the first one's.
+        parts = [f"{name}.0.{projection}" for projection in experts.projections]
+        found = {None if self._ignores(part, merged=False) else self._rule([part]) for part in parts}
+        schemes = {PLAIN_EXPERTS if rule is None else rule.experts for rule in found}
+        return schemes.pop() if len(schemes) == 1 else RefusedExperts("matrices stored in different ways")
+
+    def _rule(self, names: list[str]) -> Rule | None:
+        """The rule for these very names, else one for the class wherever it stands."""
         for rule in self.rules:
             if any(all(_is(target, name) for name in names) for target in rule.targets):
-                return rule.scheme
+                return rule
+        return next((rule for rule in self.rules if LINEAR_CLASSES & set(rule.targets)), None)
+
+    def _mixed_rule(self, name: str, names: list[str], layer: int | None) -> Rule | None:
+        """Of a mixture: the rule that the merged matrices share (modelopt.py: _resolve_quant_algo)."""
+        named = self._module_rules
+        own = named.get(_numbered(name, layer))
+        if own is not None:
+            return own
+        found = {named[part] for part in names if part in named}
+        if len(found) > 1:
+            raise ModelError(
+                f"the matrices {', '.join(names)} are quantized in different ways, which vLLM 0.33 refuses",
+                "use another checkpoint of this model",
+            )
+        return found.pop() if found else None
+
+    def _mixed_expert_rule(self, name: str) -> Rule | None:
+        """Of a mixture: the rule of the experts, of any one, else of anything beside them."""
+        own = self._module_rules.get(name)
+        if own is not None:
+            return own
+        for prefix in (f"{name}.", f"{name.removesuffix('.experts')}."):
+            for known, rule in self._module_rules.items():
+                if known.startswith(prefix):
+                    return rule
         return None
 
-    def _of_class(self) -> Scheme | None:
-        return next((rule.scheme for rule in self.rules if LINEAR_CLASSES & set(rule.targets)), None)
+    @cached_property
+    def _module_rules(self) -> dict[str, Rule]:
+        return dict(self.modules or ())
 
     def by_scheme(self, linear: Linear, layers: tuple[int, ...]) -> dict[Scheme, tuple[int, ...]]:
         """The layers of a stage, by how their matrix is stored."""
+        return self._grouped(self._known, linear.name, layers, lambda layer: self.scheme(linear, layer))
+
+    def by_expert_scheme(
+        self, experts: Experts, layers: tuple[int, ...]
+    ) -> dict[ExpertScheme, tuple[int, ...]]:
+        """The layers of a stage, by how their routed experts are stored."""
+        return self._grouped(
+            self._known_experts, experts.name, layers, lambda layer: self.expert_scheme(experts, layer)
+        )
+
+    def _grouped(
+        self,
+        known: dict[tuple[str, tuple[int, ...]], dict[S, tuple[int, ...]]],
+        name: str,
+        layers: tuple[int, ...],
+        scheme_of: Callable[[int | None], S],
+    ) -> dict[S, tuple[int, ...]]:
         if not self._layers_differ or not layers:
-            return {self.scheme(linear, layers[0] if layers else None): layers}
-        key = linear.name, layers
-        if key not in self._known:
-            found: dict[Scheme, list[int]] = {}
+            return {scheme_of(layers[0] if layers else None): layers}
+        if (name, layers) not in known:
+            found: dict[S, list[int]] = {}
             for layer in layers:
-                found.setdefault(self.scheme(linear, layer), []).append(layer)
-            self._known[key] = {scheme: tuple(members) for scheme, members in found.items()}
-        return self._known[key]
+                found.setdefault(scheme_of(layer), []).append(layer)
+            known[name, layers] = {scheme: tuple(members) for scheme, members in found.items()}
+        return known[name, layers]
 
     @cached_property
     def _known(self) -> dict[tuple[str, tuple[int, ...]], dict[Scheme, tuple[int, ...]]]:
@@ -97,8 +175,15 @@ class Quantization:
         return {}
 
     @cached_property
+    def _known_experts(self) -> dict[tuple[str, tuple[int, ...]], dict[ExpertScheme, tuple[int, ...]]]:
+        """Answers of by_expert_scheme."""
+        return {}
+
+    @cached_property
     def _layers_differ(self) -> bool:
         """Whether layers can differ at all: a name that holds a number, or a pattern."""
+        if self.modules is not None:
+            return True
         named = [*self.ignored, *(target for rule in self.rules for target in rule.targets)]
         return any(re.search(r"\d|re:|[*?\[]", name) for name in named)
 
@@ -106,19 +191,35 @@ class Quantization:
     def _ignored_set(self) -> frozenset[str]:
         return frozenset(self.ignored)
 
-    def _ignores(self, name: str) -> bool:
+    def _ignores(self, name: str, *, merged: bool) -> bool:
         if self.match == "exact":
-            return name in self._ignored_set
+            return self._names(name, merged=merged)
         if self.match == "substring":
             return any(ignored in name for ignored in self.ignored)
         if self.match == "wildcard":
-            return any(ignored in name or fnmatchcase(name, ignored) for ignored in self.ignored)
+            return self._names(name, merged=merged) or any(
+                ignored in name or fnmatchcase(name, ignored) for ignored in self.ignored
+            )
         return any(_is(ignored, name) for ignored in self.ignored)
+
+    def _names(self, name: str, *, merged: bool) -> bool:
+        """Whether the list has this name; of experts, any name that goes on from it."""
+        if "experts" not in name or merged:
+            return name in self._ignored_set
+        return any(name in ignored for ignored in self.ignored)
+
+
+def shared_name(name: str) -> str:
+    """A module's name without what config files and model files do not agree on: where the model sits."""
+    for prefix in ("model.language_model.", "language_model.model.", "backbone."):
+        if name.startswith(prefix):
+            return f"model.{name.removeprefix(prefix)}"
+    return name.removeprefix("language_model.")
 
 
 def _numbered(name: str, layer: int | None) -> str:
     """The name of one layer's module, as checkpoints and configs write it."""
-    name = name.removeprefix("language_model.")
+    name = shared_name(name)
     return name if layer is None else name.replace("*", str(layer))
 
 

@@ -6,48 +6,82 @@ method's from_config in model_executor/layers/quantization.
 
 from __future__ import annotations
 
-import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from valuegen import schemes
+from valuegen import quantization_compressed, quantization_modelopt, schemes
 from valuegen.errors import Reason
+from valuegen.expert_schemes import (
+    MARLIN_MXFP4,
+    TRITON_MXFP4,
+    EightBitExperts,
+    Nvfp4Experts,
+    Wna16Experts,
+)
 from valuegen.quantization import Quantization, Rule
-from valuegen.schemes import EightBit, Scheme, Stored
+from valuegen.schemes import PLAIN, EightBit, Stored
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from valuegen.expert_schemes import ExpertScheme
     from valuegen.keys import Keys
 
 # What a method adds to every attention layer for a quantized cache.
 KV_SCALES = tuple(Stored(f"{name}_scale", (), "model") for name in ("k", "v", "q", "prob"))
-COMPRESSED_KV_SCALES = tuple(
-    Stored(f"{name}_{part}", (1,), dtype)
-    for name in ("k", "v", "q")
-    for part, dtype in (("scale", "float32"), ("zero_point", "model"))
-)
 
 
 def read(keys: Keys, hf_quant_config: Keys | None) -> Quantization | None:
     """The quantization of config.json, else of ModelOpt's hf_quant_config.json; None when there is none."""
     for name in ("quantization_config", "compression_config"):
         if keys.has(name):
-            return _from_section(keys.section(name))
+            return _from_section(keys.section(name), keys)
     if keys.has("text_config") and keys.section("text_config").has("quantization_config"):
-        return _from_section(keys.section("text_config").section("quantization_config"))
-    return _from_section(hf_quant_config) if hf_quant_config is not None else None
+        return _from_section(keys.section("text_config").section("quantization_config"), keys)
+    return _from_section(hf_quant_config, keys) if hf_quant_config is not None else None
 
 
-def _from_section(section: Keys) -> Quantization | None:
+def _from_section(section: Keys, root: Keys) -> Quantization | None:
     method = section.text("quant_method", "").lower().replace("compressed_tensors", "compressed-tensors")
-    if section.has("producer") and section.section("producer").text("name", "") == "modelopt":
+    producer = section.section("producer").text("name", "") if section.has("producer") else ""
+    if producer == "modelopt" and section.has("quantization"):
         method = "modelopt"
     if not method:
         return None  # vLLM, too, ignores a section without a method
+    model_type = root.text("model_type", "")
+    if method == "mxfp4":
+        return _mxfp4(TRITON_MXFP4 if model_type == "gpt_oss" else MARLIN_MXFP4)
+    if method == "fp8" and model_type == "deepseek_v4":
+        return _deepseek_v4(section, root)
+    if _is_kimi_k3(root) and section.text("format", "") == "mxfp4-pack-quantized":
+        return _mxfp4(MARLIN_MXFP4)
     if method not in READERS:
-        known = ", ".join(sorted(READERS))
+        known = ", ".join(sorted({"mxfp4", *READERS}))
         raise section.fail("quant_method", f"is {method!r}; known are {known}", "choose another checkpoint")
     return READERS[method](section)
+
+
+def _is_kimi_k3(root: Keys) -> bool:
+    """vLLM reads its experts as MXFP4 whatever library wrote them (models/config.py)."""
+    return root.strings("architectures")[:1] == ("KimiK3ForConditionalGeneration",)
+
+
+def _mxfp4(experts: ExpertScheme) -> Quantization:
+    """MXFP4 quantizes routed experts only, and all of them (mxfp4.py)."""
+    return Quantization("mxfp4", (Rule(("Linear",), PLAIN, experts),))
+
+
+def _deepseek_v4(section: Keys, root: Keys) -> Quantization:
+    """Block FP8 beside experts of another kind (models/deepseek_v4/quant_config.py)."""
+    plain = _fp8(section)
+    expert_dtype = root.text("expert_dtype", "fp4")
+    root.one_of("expert_dtype", expert_dtype, ("fp4", "fp8"))
+    rule = plain.rules[0]
+    if expert_dtype == "fp4" and isinstance(rule.scheme, EightBit):
+        is_nvfp4 = section.text("moe_quant_algo", "").upper() == "NVFP4"
+        experts: ExpertScheme = Nvfp4Experts() if is_nvfp4 else MARLIN_MXFP4
+        rule = replace(rule, scheme=replace(rule.scheme, scale_dtype="float8_e8m0fnu"), experts=experts)
+    return replace(plain, method="deepseek_v4_fp8", rules=(rule,))
 
 
 def _fp8(section: Keys) -> Quantization:
@@ -57,14 +91,28 @@ def _fp8(section: Keys) -> Quantization:
     if block and len(block) != 2:
         raise section.fail("weight_block_size", f"has {len(block)} entries; it must have 2")
     scheme = (
-        EightBit("float8_e4m3fn", "block", "weight_scale_inv", (block[0], block[1]))
+        EightBit(
+            "float8_e4m3fn",
+            "block",
+            "weight_scale_inv",
+            (block[0], block[1]),
+            aligned_outputs="unmerged",  # linear.py: _maybe_allow_fp8_block_shape_mismatch
+        )
         if block
         else EightBit(
             "float8_e4m3fn", "tensor", input_scales="per-part" if activations == "static" else "none"
         )
     )
+    experts = EightBitExperts(
+        scheme.dtype,
+        "block" if block else "tensor",
+        scheme.scale_name,
+        scheme.block,
+        refines=True,
+        static_input=scheme.input_scales != "none",
+    )
     ignored = section.strings("ignored_layers") or section.strings("modules_to_not_convert")
-    return Quantization("fp8", (Rule(("Linear",), scheme),), ignored, kv_scales=KV_SCALES)
+    return Quantization("fp8", (Rule(("Linear",), scheme, experts),), ignored, kv_scales=KV_SCALES)
 
 
 def _fbgemm(section: Keys) -> Quantization:
@@ -77,9 +125,10 @@ def _awq(section: Keys) -> Quantization:
     if bits != 4:
         raise section.fail("bits", f"is {bits}; vLLM 0.33 reads AWQ with 4 bits", "choose another checkpoint")
     _head_at_16_bit(section)
-    scheme = schemes.Awq(bits, _group(section, "group_size", "q_group_size"))
-    ignored = section.strings("modules_to_not_convert")
-    return Quantization("awq", (Rule(("Linear",), scheme),), ignored, match="substring")
+    group = _group(section, "group_size", "q_group_size")
+    experts = Wna16Experts(bits, group, "outputs", zero_points=section.flag("zero_point", default=True))
+    rule = Rule(("Linear",), schemes.Awq(bits, group), experts)
+    return Quantization("awq", (rule,), section.strings("modules_to_not_convert"), match="substring")
 
 
 def _gptq(section: Keys) -> Quantization:
@@ -99,93 +148,8 @@ def _gptq(section: Keys) -> Quantization:
             "the checkpoint uses GPTQ activation order (desc_act is true), which vLLM 0.33 no longer reads",
             "use a checkpoint with desc_act false or static activation order",
         )
-    return Quantization("gptq", (Rule(("Linear",), schemes.Gptq(bits, group)),), refusal=refusal)
-
-
-def _modelopt(section: Keys) -> Quantization:
-    inner = section.section("quantization") if section.has("quantization") else section
-    algorithm = inner.text("quant_algo").upper()
-    ignored = inner.strings("exclude_modules") or inner.strings("ignore")
-    kv_algorithm = inner.text("kv_cache_quant_algo", "").upper()
-    if algorithm == "FP8":
-        method: str = "modelopt"
-        scheme: Scheme = EightBit("float8_e4m3fn", "tensor", input_scales="per-part")
-    elif algorithm == "NVFP4":
-        method, scheme = "modelopt_fp4", schemes.Nvfp4(4, inner.positive("group_size", 16))
-    else:
-        raise inner.fail("quant_algo", f"is {algorithm!r}; known are FP8, NVFP4", "choose another checkpoint")
-    return Quantization(
-        method,
-        (Rule(("Linear",), scheme),),
-        ignored,
-        match="wildcard",
-        kv_cache_dtype="fp8_e4m3" if kv_algorithm == "FP8" else None,
-        kv_scales=KV_SCALES,
-    )
-
-
-def _compressed(section: Keys) -> Quantization:
-    groups = section.section("config_groups")
-    default_format = section.text("format", "")
-    rules = []
-    for name in section.entries("config_groups"):
-        group = groups.section(name)
-        scheme = _compressed_scheme(group, group.text("format", default_format))
-        rules.append(Rule(_patterns(group, "targets"), scheme))
-    kv_cache_dtype = "fp8" if section.has("kv_cache_scheme") else None
-    return Quantization(
-        "compressed-tensors",
-        tuple(rules),
-        _patterns(section, "ignore"),
-        match="pattern",
-        kv_cache_dtype=kv_cache_dtype,
-        kv_scales=COMPRESSED_KV_SCALES,
-    )
-
-
-def _compressed_scheme(group: Keys, layout: str) -> Scheme:
-    weights = group.section("weights")
-    bits, kind = weights.positive("num_bits"), weights.text("type", "int")
-    strategy = weights.text("strategy", "tensor")
-    activations = group.section("input_activations") if group.has("input_activations") else None
-    if kind == "float" and bits == 4:
-        return schemes.Nvfp4(
-            4,
-            weights.positive("group_size", 16),
-            weight="weight_packed",
-            global_scale="weight_global_scale",
-            input_scale="input_global_scale" if activations is not None else None,
-        )
-    if layout == "pack-quantized" and bits in (4, 8):
-        size = weights.positive("group_size") if strategy == "group" else -1
-        return schemes.WeightOnly(bits, size, symmetric=weights.flag("symmetric", default=True))
-    if bits == 8 and (activations is not None or kind == "float"):
-        return _eight_bit(weights, activations, kind, strategy)
-    raise weights.fail(
-        "num_bits",
-        f"is {bits} ({kind}, {layout or 'no format'}), which is not supported here",
-        "choose another checkpoint",
-    )
-
-
-def _eight_bit(weights: Keys, activations: Keys | None, kind: str, strategy: str) -> EightBit:
-    weights.one_of("strategy", strategy, ("tensor", "channel", "block"))
-    static = activations is not None and not activations.flag("dynamic", default=False)
-    if kind == "float":
-        block = weights.integers("block_structure") or (128, 128)
-        return EightBit(
-            "float8_e4m3fn",
-            "block" if strategy == "block" else "channel" if strategy == "channel" else "tensor",
-            block=(block[0], block[-1]),
-            input_scales="per-part" if static else "none",
-        )
-    symmetric = activations is None or activations.flag("symmetric", default=True)
-    return EightBit(
-        "int8",
-        "channel" if strategy == "channel" else "tensor",
-        input_scales="one" if static else "none",
-        input_zero_point=static and not symmetric,
-    )
+    experts = Wna16Experts(bits, group, "inputs", zero_points=False)
+    return Quantization("gptq", (Rule(("Linear",), schemes.Gptq(bits, group), experts),), refusal=refusal)
 
 
 READERS: Mapping[str, Callable[[Keys], Quantization]] = {
@@ -193,9 +157,12 @@ READERS: Mapping[str, Callable[[Keys], Quantization]] = {
     "fbgemm_fp8": _fbgemm,
     "awq": _awq,
     "gptq": _gptq,
-    "modelopt": _modelopt,
-    "modelopt_fp4": _modelopt,
-    "compressed-tensors": _compressed,
+    "modelopt": quantization_modelopt.read,
+    "modelopt_fp4": quantization_modelopt.read,
+    "modelopt_mixed": quantization_modelopt.read,
+    "modelopt_mxfp8": quantization_modelopt.read,
+    "mxfp8": quantization_modelopt.read_mxfp8,
+    "compressed-tensors": quantization_compressed.read,
 }
 
 
@@ -212,14 +179,3 @@ def _head_at_16_bit(section: Keys) -> None:
         raise section.fail(
             "lm_head", "is true; a quantized head is not supported here", "choose another checkpoint"
         )
-
-
-def _patterns(section: Keys, key: str) -> tuple[str, ...]:
-    """Names, or regular expressions behind `re:`."""
-    patterns = section.strings(key)
-    for pattern in patterns:
-        try:
-            re.compile(pattern.removeprefix("re:") if pattern.startswith("re:") else "")
-        except re.error as error:
-            raise section.fail(key, f"holds {pattern!r}, which is no regular expression ({error})") from error
-    return patterns

@@ -12,15 +12,20 @@ from typing import Literal
 from valuegen.units import ceil_div
 
 DTYPE_BYTES = {
+    "bool": 1,
     "bfloat16": 2,
     "float16": 2,
     "float32": 4,
     "float8_e4m3fn": 1,
+    "float8_e8m0fnu": 1,
     "int8": 1,
     "uint8": 1,
     "int32": 4,
     "int64": 8,
+    "complex64": 8,
 }
+
+MX_BLOCK = 32  # weights that share a scale in MXFP4 and MXFP8
 
 # Bytes per element; None: the engine's dtype (vLLM: config/cache.py).
 KV_CACHE_DTYPE_BYTES: dict[str, int | None] = {
@@ -31,6 +36,9 @@ KV_CACHE_DTYPE_BYTES: dict[str, int | None] = {
     "fp8_e4m3": 1,
     "fp8_e5m2": 1,
 }
+
+# Bytes of one token in FlashMLA's sparse format: 512 fp8 elements, 4 scales, 64 bfloat16 of rotary key.
+SPARSE_MLA_FORMATS = {"fp8_ds_mla": 656}
 
 
 @dataclass(frozen=True)
@@ -82,6 +90,8 @@ class EightBit:
     input_scales: Literal["none", "per-part", "one"] = "none"
     input_zero_point: bool = False
     input_upper_bound: bool = False  # fbgemm
+    scale_dtype: Literal["float32", "float8_e8m0fnu"] = "float32"
+    aligned_outputs: Literal["all", "unmerged", "none"] = "all"  # of which layers blocks fill the outputs
 
     def tensors(self, shard: Shard, dtype: str) -> tuple[Stored, ...]:  # noqa: ARG002
         """Weight, scales, and what a static activation scheme adds."""
@@ -102,7 +112,7 @@ class EightBit:
             shape = (shard.rows, 1)
         else:
             shape = (ceil_div(shard.rows, self.block[0]), ceil_div(shard.inputs, self.block[1]))
-        return Stored(self.scale_name, shape, "float32")
+        return Stored(self.scale_name, shape, self.scale_dtype)
 
     def problem(self, shard: Shard) -> str | None:
         """Blocks must not straddle GPUs or merged matrices (utils/fp8_utils.py)."""
@@ -110,12 +120,14 @@ class EightBit:
             return None
         rows, columns = self.block
         if shard.inputs != shard.total_inputs and shard.inputs % columns:
-            return f"{shard.inputs} inputs per GPU are no multiple of the FP8 block of {columns}"
+            return f"{shard.inputs} inputs per GPU, no multiple of the FP8 block of {columns}"
+        if self.aligned_outputs == "none" or (self.aligned_outputs == "unmerged" and len(shard.outputs) > 1):
+            return None
         split = shard.rows != shard.total_outputs
         checked = shard.outputs if split else shard.outputs[:-1]
         for width in checked:
             if width % rows:
-                return f"{width} outputs per GPU are no multiple of the FP8 block of {rows}"
+                return f"{width} outputs per GPU, no multiple of the FP8 block of {rows}"
         return None
 
 
@@ -133,7 +145,7 @@ class Grouped:
     def problem(self, shard: Shard) -> str | None:
         """A group must not straddle GPUs."""
         if self.group > 0 and shard.inputs % self.group:
-            return f"{shard.inputs} inputs per GPU are no multiple of the quantization group of {self.group}"
+            return f"{shard.inputs} inputs per GPU, no multiple of the quantization group of {self.group}"
         return None
 
 
@@ -168,10 +180,10 @@ class Awq(Grouped):
         """Groups along the inputs, packing along the outputs."""
         group = shard.total_inputs if self.group <= 0 else self.group
         if shard.inputs % group:
-            return f"{shard.inputs} inputs per GPU are no multiple of the quantization group of {group}"
+            return f"{shard.inputs} inputs per GPU, no multiple of the quantization group of {group}"
         pack = 32 // self.bits
         if shard.rows % pack:
-            return f"{shard.rows} outputs per GPU are no multiple of {pack}, which AWQ packs into a word"
+            return f"{shard.rows} outputs per GPU, no multiple of {pack}, which AWQ packs into a word"
         return None
 
 
@@ -203,8 +215,9 @@ class Nvfp4(Grouped):
     weight: str = "weight"
     global_scale: str = "weight_scale_2"
     input_scale: str | None = "input_scale"
+    input_dtype: str = "float32"  # "model": of a scale that is read and dropped (W4A16)
 
-    def tensors(self, shard: Shard, dtype: str) -> tuple[Stored, ...]:  # noqa: ARG002
+    def tensors(self, shard: Shard, dtype: str) -> tuple[Stored, ...]:
         """Packed weights and three levels of scales."""
         parts = (len(shard.outputs),)
         stored = [
@@ -213,9 +226,32 @@ class Nvfp4(Grouped):
             Stored(self.global_scale, parts, "float32"),
         ]
         if self.input_scale is not None:
-            stored.append(Stored(self.input_scale, parts, "float32"))
+            input_dtype = dtype if self.input_dtype == "model" else self.input_dtype
+            stored.append(Stored(self.input_scale, parts, input_dtype))
         return tuple(stored)
 
 
-Scheme = Plain | EightBit | Gptq | Awq | WeightOnly | Nvfp4
+@dataclass(frozen=True)
+class BlockScaled:
+    """MXFP4 or MXFP8: a byte of scale per 32 weights along the inputs."""
+
+    bits: Literal[4, 8]
+    weight: str = "weight"
+
+    def tensors(self, shard: Shard, dtype: str) -> tuple[Stored, ...]:  # noqa: ARG002
+        """Packed weights and scales."""
+        kept = "uint8" if self.bits == 4 else "float8_e4m3fn"
+        return (
+            Stored(self.weight, (shard.rows, shard.inputs * self.bits // 8), kept),
+            Stored("weight_scale", (shard.rows, shard.inputs // MX_BLOCK), "uint8"),
+        )
+
+    def problem(self, shard: Shard) -> str | None:
+        """A block must not straddle GPUs."""
+        if shard.inputs % MX_BLOCK:
+            return f"{shard.inputs} inputs per GPU, no multiple of the MX block of {MX_BLOCK}"
+        return None
+
+
+Scheme = Plain | EightBit | Gptq | Awq | WeightOnly | Nvfp4 | BlockScaled
 PLAIN = Plain()

@@ -10,10 +10,20 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING
 
-from valuegen.architectures.base import MODEL_DTYPE, Attention, Buffer, Embedding, Linear, Weight
+from valuegen.architectures.base import MODEL_DTYPE, Attention, Buffer, Embedding, Experts, Linear, Weight
+from valuegen.expert_schemes import PLAIN_EXPERTS, EightBitExperts
 from valuegen.limits import is_online_fp8
-from valuegen.parallel import padded_vocab, pipeline_layers, shard
-from valuegen.schemes import DTYPE_BYTES, PLAIN, EightBit, Shard
+from valuegen.parallel import (
+    Ranks,
+    expert_shard,
+    head_as_linear,
+    padded_vocab,
+    pipeline_layers,
+    shard,
+    weight_shape,
+)
+from valuegen.schemes import DTYPE_BYTES, PLAIN, EightBit
+from valuegen.units import round_up
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,11 +31,14 @@ if TYPE_CHECKING:
     from valuegen.architectures.base import Module
     from valuegen.config import ModelConfig
     from valuegen.engine import ResolvedSettings
-    from valuegen.schemes import Scheme
+    from valuegen.expert_schemes import ExpertScheme
+    from valuegen.schemes import Scheme, Stored
 
 # What vLLM's attention layer holds besides the cache itself (layers/attention/attention.py).
 ATTENTION_SCALES = ("_k_scale", "_v_scale", "_q_scale", "_prob_scale")
+MXFP4_ROW = 256  # weights
 LOADED_FP8 = EightBit("float8_e4m3fn", "tensor")  # what --quantization fp8 leaves of a weight
+LOADED_FP8_EXPERTS = EightBitExperts("float8_e4m3fn", "expert")
 
 
 @dataclass(frozen=True)
@@ -51,7 +64,7 @@ class Stage:
     layers: range
     first: bool
     last: bool
-    tensor_parallel_size: int
+    ranks: Ranks
     dtype: str
     online_fp8: bool = False
 
@@ -69,7 +82,7 @@ def rank_tensors(
         layers=pipeline_layers(config.num_hidden_layers, pp)[pipeline_stage],
         first=pipeline_stage == 0,
         last=pipeline_stage == pp - 1,
-        tensor_parallel_size=settings.tensor_parallel_size,
+        ranks=Ranks.of(settings),
         dtype=settings.dtype,
         online_fp8=loaded and is_online_fp8(config, settings),
     )
@@ -82,8 +95,30 @@ def rank_weights_bytes(config: ModelConfig, settings: ResolvedSettings, pipeline
 
 
 def loaded_weights_bytes(config: ModelConfig, settings: ResolvedSettings, pipeline_stage: int) -> int:
-    """Bytes that stay on the GPU after loading; smaller only with --quantization fp8."""
-    return sum(tensor.bytes for tensor in rank_tensors(config, settings, pipeline_stage, loaded=True))
+    """Bytes that stay on the GPU after loading: less with --quantization fp8, more where kernels pad."""
+    tensors = rank_tensors(config, settings, pipeline_stage, loaded=True)
+    padding = sum(_kernel_padding(tensor) for tensor in tensors) if _pads_mxfp4(config, settings) else 0
+    return sum(tensor.bytes for tensor in tensors) + padding
+
+
+def _pads_mxfp4(config: ModelConfig, settings: ResolvedSettings) -> bool:
+    """Whether Triton's kernels keep MXFP4 experts in their layout for Hopper.
+
+    Source: vLLM 0.33.0 layers/quantization/utils/mxfp4_utils.py (_swizzle_mxfp4); the multiple is that of
+    logged sizes, 64.4 GiB for gpt-oss-120b where 60.8 GiB are created.
+    """
+    own = config.quantization
+    return own is not None and own.method == "mxfp4" and settings.compute_capability[0] == 9
+
+
+def _kernel_padding(tensor: Tensor) -> int:
+    """Bytes that rounding a row of packed weights, or of their scales, up to 256 weights adds."""
+    kind = tensor.name.rpartition(".")[2].partition("_")[2]
+    per_byte = {"weight": 2, "weight_scale": 32}.get(kind)
+    if ".routed_experts." not in tensor.name or tensor.dtype != "uint8" or per_byte is None:
+        return 0
+    row = tensor.shape[-1]
+    return tensor.bytes // row * (round_up(row, MXFP4_ROW // per_byte) - row)
 
 
 def parameter_count(config: ModelConfig) -> int:
@@ -97,13 +132,13 @@ def parameter_count(config: ModelConfig) -> int:
 
 def checkpoint_bytes(config: ModelConfig) -> int:
     """Bytes of the weights on disk: one GPU's tensors without padding, buffers and cache scales."""
-    whole = Stage(range(config.num_hidden_layers), True, True, 1, config.dtype)
+    whole = Stage(range(config.num_hidden_layers), True, True, Ranks(), config.dtype)
     total = 0
     for module in config.modules:
         if isinstance(module, Embedding):
             copies = module.place.count(whole.layers, first=True, last=True)
-            total += copies * module.vocab * module.width * DTYPE_BYTES[config.dtype]
-        elif isinstance(module, Linear | Weight):
+            total += copies * _parameters(module) * DTYPE_BYTES[config.dtype]
+        elif isinstance(module, Linear | Experts | Weight):
             total += sum(tensor.bytes for tensor in _tensors(config, module, whole))
     return total
 
@@ -111,8 +146,11 @@ def checkpoint_bytes(config: ModelConfig) -> int:
 def _parameters(module: Module) -> int:
     if isinstance(module, Linear):
         return module.inputs * module.outputs + (module.outputs if module.bias else 0)
+    if isinstance(module, Experts):
+        biases = module.matrices * module.width + module.inputs if module.bias else 0
+        return module.count * ((module.matrices + 1) * module.width * module.inputs + biases)
     if isinstance(module, Embedding):
-        return module.vocab * module.width
+        return module.vocab * (module.width + (1 if module.bias else 0))
     return prod(module.shape) if isinstance(module, Weight) else 0
 
 
@@ -122,23 +160,36 @@ def _tensors(config: ModelConfig, module: Module, stage: Stage) -> Iterator[Tens
         return
     if isinstance(module, Linear):
         yield from _linear(config, module, stage, count)
+    elif isinstance(module, Experts):
+        yield from _experts(config, module, stage, count)
+    elif isinstance(module, Embedding) and module.is_head and _quantizes_head(config):
+        yield from _linear(config, head_as_linear(module), stage, count)
     elif isinstance(module, Embedding):
-        rows = padded_vocab(module.vocab) // stage.tensor_parallel_size
+        rows = padded_vocab(module.vocab) // stage.ranks.tensor
         yield Tensor(f"{module.name}.weight", (rows, module.width), stage.dtype, count)
+        if module.bias:
+            yield Tensor(f"{module.name}.bias", (rows,), stage.dtype, count)
     elif isinstance(module, Weight):
-        yield Tensor(module.name, module.shape, stage.dtype, count)
+        shape = weight_shape(module, stage.ranks.tensor)
+        yield Tensor(module.name, shape, _dtype(module.dtype, stage), count)
     elif isinstance(module, Buffer):
-        yield Tensor(module.name, module.shape, _dtype(module.dtype, stage), count, is_buffer=True)
+        shape = weight_shape(module, stage.ranks.tensor)
+        yield Tensor(module.name, shape, _dtype(module.dtype, stage), count, is_buffer=True)
     else:
         yield from _attention(config, module, stage, count)
 
 
 def _linear(config: ModelConfig, linear: Linear, stage: Stage, count: int) -> Iterator[Tensor]:
-    share = shard(linear, stage.tensor_parallel_size)
+    share = shard(linear, stage.ranks.dividing(linear))
+    dtype = _dtype(linear.dtype, stage)
     if linear.bias:
-        yield Tensor(f"{linear.name}.bias", (share.rows,), stage.dtype, count)
+        yield Tensor(f"{linear.name}.bias", (share.rows,), dtype, count)
     for scheme, copies in _schemes(config, linear, stage, count):
-        yield from _stored(linear.name, scheme, share, stage.dtype, copies)
+        yield from _stored(linear.name, scheme.tensors(share, dtype), copies)
+
+
+def _quantizes_head(config: ModelConfig) -> bool:
+    return config.quantization is not None and config.quantization.quantizes_head
 
 
 def _schemes(config: ModelConfig, linear: Linear, stage: Stage, count: int) -> Iterator[tuple[Scheme, int]]:
@@ -146,20 +197,44 @@ def _schemes(config: ModelConfig, linear: Linear, stage: Stage, count: int) -> I
     if config.quantization is None:
         yield (LOADED_FP8 if stage.online_fp8 and linear.quantizable else PLAIN), count
         return
-    layers = tuple(layer for layer in linear.place.layers if layer in stage.layers)
-    for scheme, members in config.quantization.by_scheme(linear, layers).items():
+    layers = () if linear.place.shared else linear.place.layers
+    here = tuple(layer for layer in layers if layer in stage.layers)
+    for scheme, members in config.quantization.by_scheme(linear, here).items():
         yield scheme, len(members) or count
 
 
-def _stored(name: str, scheme: Scheme, share: Shard, dtype: str, count: int) -> Iterator[Tensor]:
-    for tensor in scheme.tensors(share, dtype):
+def _experts(config: ModelConfig, experts: Experts, stage: Stage, count: int) -> Iterator[Tensor]:
+    share = expert_shard(experts, stage.ranks)
+    name = f"{experts.name}.routed_experts"
+    if stage.ranks.expert_parallel and stage.ranks.tensor * stage.ranks.data > 1:
+        yield Tensor(f"{name}._expert_map", (experts.count,), "int32", count, is_buffer=True)
+    for scheme, copies in _expert_schemes(config, experts, stage, count):
+        yield from _stored(name, scheme.tensors(share, stage.dtype), copies)
+
+
+def _expert_schemes(
+    config: ModelConfig, experts: Experts, stage: Stage, count: int
+) -> Iterator[tuple[ExpertScheme, int]]:
+    if config.quantization is None:
+        yield (LOADED_FP8_EXPERTS if stage.online_fp8 else PLAIN_EXPERTS), count
+        return
+    layers = tuple(layer for layer in experts.place.layers if layer in stage.layers)
+    for scheme, members in config.quantization.by_expert_scheme(experts, layers).items():
+        yield scheme, len(members) or count
+
+
+def _stored(name: str, tensors: tuple[Stored, ...], count: int) -> Iterator[Tensor]:
+    for tensor in tensors:
         yield Tensor(f"{name}.{tensor.suffix}", tensor.shape, tensor.dtype, count)
 
 
 def _attention(config: ModelConfig, attention: Attention, stage: Stage, count: int) -> Iterator[Tensor]:
     for scale in ATTENTION_SCALES:
         yield Tensor(f"{attention.name}.{scale}", (), "float32", count, is_buffer=True)
-    for stored in config.quantization.kv_scales if config.quantization is not None else ():
+    own = config.quantization
+    if own is None or (attention.latent and not own.latent_kv_scales):
+        return
+    for stored in own.kv_scales:
         yield Tensor(f"{attention.name}.{stored.suffix}", stored.shape, _dtype(stored.dtype, stage), count)
 
 

@@ -59,6 +59,8 @@ class Linear:
     bias: bool = False
     checkpoint_names: tuple[str, ...] = ()  # the same matrices in the checkpoint, `*` as in `name`
     quantizable: bool = True
+    dtype: str = MODEL_DTYPE  # of weight and bias; float32 for some routers
+    sequence_parallel: bool = False  # whole on every GPU where the experts beside it run so (Ranks)
 
     @property
     def outputs(self) -> int:
@@ -74,15 +76,49 @@ class Embedding:
     place: Place
     vocab: int
     width: int
+    bias: bool = False
+
+    @property
+    def is_head(self) -> bool:
+        """Whether it is the language model head, which some methods quantize."""
+        return self.name.endswith("lm_head")
+
+
+@dataclass(frozen=True)
+class Experts:
+    """The routed experts of a layer: w13 of `inputs` x `matrices` * `width`, w2 back, one of each per expert.
+
+    Without expert parallelism every GPU holds a slice of each expert's width; with it, whole experts.
+    Router and shared experts are modules of their own; architectures/moe.py makes all of a layer.
+    """
+
+    name: str  # ends in `.experts`; `*` stands for the layer
+    place: Place
+    count: int  # in a layer
+    inputs: int  # the hidden size, or the latent one that the experts see
+    width: int  # of one expert, before splitting
+    matrices: int = 2  # merged into w13: gate and up; 1 where nothing gates
+    bias: bool = False
+    projections: tuple[str, ...] = ("gate_proj", "up_proj", "down_proj")  # in the checkpoint
+    checkpoint_name: str = ""  # as quantization configs name them, where that is not `name`
+    one_per_gpu: bool = False  # the model's file refuses more tensor parallel GPUs than experts
+
+    @property
+    def known_as(self) -> str:
+        """The name for lists of modules in a quantization config."""
+        return self.checkpoint_name or self.name
 
 
 @dataclass(frozen=True)
 class Weight:
-    """A parameter that every GPU holds whole, such as a norm."""
+    """A parameter that no method quantizes, such as a norm; whole on every GPU unless `units` says."""
 
     name: str
     place: Place
     shape: tuple[int, ...]
+    dtype: str = MODEL_DTYPE
+    units: int | None = None  # what tensor parallelism divides along the first dimension, as in Part
+    replicable: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,6 +129,8 @@ class Buffer:
     place: Place
     shape: tuple[int, ...]
     dtype: str = MODEL_DTYPE
+    units: int | None = None  # as in Weight
+    replicable: bool = False
 
 
 @dataclass(frozen=True)
@@ -101,24 +139,65 @@ class Attention:
 
     name: str
     place: Place
+    latent: bool = False  # MLA, whose scales only ModelOpt stores
 
 
-Module = Linear | Embedding | Weight | Buffer | Attention
+Module = Linear | Experts | Embedding | Weight | Buffer | Attention
 
 
 @dataclass(frozen=True)
 class KvLayer:
-    """The KV cache of one decoder layer, before splitting."""
+    """Keys and values of an attention layer, before splitting."""
 
-    type: Literal["full", "sliding-window"]
+    type: Literal["full", "sliding-window", "chunked-local"]
     kv_heads: int
     head_size: int
+    window: int | None = None  # tokens of the sliding window or of a chunk
+    head_size_v: int | None = None  # of values, where it differs
+    kernel_block: int | None = None  # tokens, where this layer's kernels need larger blocks than usual
+
+
+@dataclass(frozen=True)
+class LatentKv:
+    """One vector per token, whole on every GPU: MLA, the index of sparse attention, compressed caches."""
+
+    width: int  # elements
+    type: Literal["mla", "sliding-window-mla"] = "mla"
+    dtype: str | None = None  # None: the engine's --kv-cache-dtype
+    bytes: int | None = None  # of one vector, where it is more than its elements
     window: int | None = None  # tokens
+    sparse: bool = False  # read by sparse kernels, which have a format of their own for fp8
+    tokens_per_vector: int = 1
+    block_size: int | None = None  # tokens, where it is not the engine's
+    kernel_block: int | None = None  # tokens, where this layer's kernels need larger blocks than usual
+    alignment: int = 1  # bytes to which a block is rounded up
+    side_by_side: bool = False  # kernels that want the layers of a block next to each other
+
+
+@dataclass(frozen=True)
+class StateKv:
+    """The state of a recurrent layer (Mamba, gated delta net): of one size, whatever the context."""
+
+    conv_rows: int  # the convolution's kernel - 1
+    conv_width: int  # channels, split over GPUs
+    units: int  # heads or channels of the recurrent state, split over GPUs
+    unit_size: int  # elements
+    dtype: str = MODEL_DTYPE  # of the recurrent state
+    groups: int = 0  # of the convolution; those that do not divide are repeated on every GPU
+    group_width: int = 0  # channels of a group
+    checkpoint: int | None = None  # tokens between the states that a prefill can save; None: it cannot
+    checkpoint_capability: int = 0  # of the GPU (major), from which on it can
+
+
+KvCache = KvLayer | LatentKv | StateKv
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """What an architecture file reads from config.json. `kv_layers` has one entry per decoder layer."""
+    """What an architecture file reads from config.json.
+
+    `kv_layers` has one entry per decoder layer: its cache, a tuple of several, or None.
+    """
 
     hidden_size: int
     intermediate_size: int
@@ -128,10 +207,11 @@ class Architecture:
     vocab_size: int
     tie_word_embeddings: bool
     modules: tuple[Module, ...]
-    kv_layers: tuple[KvLayer, ...]
+    kv_layers: tuple[KvCache | tuple[KvCache, ...] | None, ...]
     max_position_embeddings: int
     rope: Rope  # as far as it lengthens the context
     supports_float16: bool = True
+    supports_pipeline: bool = True
 
 
 def text_keys(root: Keys) -> Keys:

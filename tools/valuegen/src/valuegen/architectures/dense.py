@@ -24,6 +24,7 @@ from valuegen.architectures.base import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from valuegen.architectures.base import KvCache
     from valuegen.architectures.rope import Rope
     from valuegen.keys import Keys
 
@@ -53,7 +54,7 @@ def sizes(keys: Keys, **defaults: int) -> Sizes:
     keys.divisible("num_attention_heads", heads, "num_key_value_heads", kv_heads)
     return Sizes(
         hidden=hidden,
-        intermediate=keys.positive("intermediate_size"),
+        intermediate=keys.positive("intermediate_size", defaults.get("intermediate_size")),
         layers=keys.positive("num_hidden_layers"),
         heads=heads,
         kv_heads=kv_heads,
@@ -72,9 +73,18 @@ class Options:
     qk_norm: bool = False
     norms: tuple[str, ...] = ("input_layernorm", "post_attention_layernorm")
     scaled_embedding: bool = False  # Gemma: a `normalizer` buffer
-    every_stage: bool = False  # Gemma keeps embedding and final norm on every pipeline stage
+    every_stage: bool = False  # embedding, final norm and head stand on every pipeline stage
+    embedding_every_stage: bool = False  # of these, the embedding alone
+    head_every_stage: bool = False
     fused_checkpoint: bool = False  # Phi-3 stores qkv and gate_up merged
+    gated_output: bool = False  # queries come with a gate of their size
+    queries_only: bool = False  # the layer reads keys and values that another one has cached
     prefix: str = ""
+    attention: str = "self_attn"
+    embedding: str = "embed_tokens"
+    norm_bias: bool = False
+    head_bias: bool = False
+    replicable_kv: bool = True  # key/value heads may be fewer than GPUs
     supports_float16: bool = True
 
 
@@ -85,14 +95,22 @@ def decoder(
     max_position: int,
     rope: Rope,
     tables: tuple[Buffer, ...],
-    kv_layers: tuple[KvLayer, ...],
+    kv_layers: tuple[KvCache | tuple[KvCache, ...] | None, ...],
     options: Options,
+    attention_blocks: tuple[Module, ...] | None = None,
+    feed_forward: tuple[Module, ...] | None = None,
     extra: tuple[Module, ...] = (),
 ) -> Architecture:
-    """Assemble the modules of a dense decoder."""
+    """Assemble a decoder; `attention_blocks` and `feed_forward` replace those of a dense one in all layers."""
+    if attention_blocks is None:
+        attention_blocks = attention(s, range(s.layers), options=options)
+    if feed_forward is None:
+        feed_forward = mlp(s, s.intermediate, range(s.layers), options=options)
     modules = (
         *_ends(s, tie=tie, options=options),
-        *_layers(s, options),
+        *attention_blocks,
+        *feed_forward,
+        *_norms(s, options),
         *tables,
         *extra,
     )
@@ -140,73 +158,115 @@ def attention_by_type(s: Sizes, sliding: tuple[bool, ...], window: int | None) -
 
 def _ends(s: Sizes, *, tie: bool, options: Options) -> tuple[Module, ...]:
     p = options.prefix
-    if options.every_stage:
-        embedding = norm = Place(layers=tuple(range(s.layers)), shared=True)
-    else:
-        embedding, norm = Place(first=True, last=tie), Place(last=True)
+    stage = Place(layers=tuple(range(s.layers)), shared=True)
+    embedding = Place(first=True, last=tie)
+    if options.every_stage or options.embedding_every_stage:
+        embedding = stage
+    last = stage if options.every_stage else Place(last=True)
+    head = stage if options.every_stage or options.head_every_stage else Place(last=True)
     ends: list[Module] = [
-        Embedding(f"{p}model.embed_tokens", embedding, s.vocab, s.hidden),
-        Weight(f"{p}model.norm.weight", norm, (s.hidden,)),
+        Embedding(f"{p}model.{options.embedding}", embedding, s.vocab, s.hidden),
+        *_norm(f"{p}model.norm", last, s.hidden, options),
     ]
     if not tie:
-        ends.append(Embedding(f"{p}lm_head", Place(last=True), s.vocab, s.hidden))
+        ends.append(Embedding(f"{p}lm_head", head, s.vocab, s.hidden, options.head_bias))
     if options.scaled_embedding:
         ends.append(Buffer(f"{p}model.normalizer", embedding, ()))
     return tuple(ends)
 
 
-def _layers(s: Sizes, options: Options) -> tuple[Module, ...]:
-    every = Place(layers=tuple(range(s.layers)))
-    layer = f"{options.prefix}model.layers.*."
-    q, kv = Part(s.heads * s.head_dim, s.heads), Part(s.kv_heads * s.head_dim, s.kv_heads, replicable=True)
-    gate = Part(s.intermediate, s.intermediate)
-    whole = Part(s.hidden, s.hidden)
+def mlp(
+    s: Sizes,
+    width: int,
+    layers: Iterable[int],
+    *,
+    options: Options,
+    name: str = "mlp",
+    sequence_parallel: bool = False,
+) -> tuple[Module, ...]:
+    """The gated MLP of `layers`, or shared experts, which are the same under another name."""
+    place = Place(layers=tuple(layers))
+    module = f"{options.prefix}model.layers.*.{name}."
+    gate = Part(width, width)
     fused = options.fused_checkpoint
-    modules: list[Module] = [
+    return (
         Linear(
-            f"{layer}self_attn.qkv_proj",
-            every,
-            s.hidden,
-            (q, kv, kv),
-            "column",
-            bias=options.qkv_bias,
-            checkpoint_names=_names(f"{layer}self_attn.", "qkv_proj", ("q_proj", "k_proj", "v_proj"), fused),
-        ),
-        Linear(
-            f"{layer}self_attn.o_proj",
-            every,
-            q.width,
-            (whole,),
-            "row",
-            bias=options.output_bias,
-            checkpoint_names=(f"{layer}self_attn.o_proj",),
-        ),
-        Attention(f"{layer}self_attn.attn", every),
-        Linear(
-            f"{layer}mlp.gate_up_proj",
-            every,
+            f"{module}gate_up_proj",
+            place,
             s.hidden,
             (gate, gate),
             "column",
             bias=options.mlp_bias,
-            checkpoint_names=_names(f"{layer}mlp.", "gate_up_proj", ("gate_proj", "up_proj"), fused),
+            checkpoint_names=_names(module, "gate_up_proj", ("gate_proj", "up_proj"), fused),
+            sequence_parallel=sequence_parallel,
         ),
         Linear(
-            f"{layer}mlp.down_proj",
-            every,
-            s.intermediate,
-            (whole,),
+            f"{module}down_proj",
+            place,
+            width,
+            (Part(s.hidden, s.hidden),),
             "row",
             bias=options.mlp_bias,
-            checkpoint_names=(f"{layer}mlp.down_proj",),
+            checkpoint_names=(f"{module}down_proj",),
+            sequence_parallel=sequence_parallel,
         ),
+    )
+
+
+def attention(
+    s: Sizes, layers: Iterable[int], *, options: Options, value_dim: int | None = None
+) -> tuple[Module, ...]:
+    """Grouped-query attention of `layers`; `value_dim` is the size of a value head where it differs."""
+    place = Place(layers=tuple(layers))
+    block = f"{options.prefix}model.layers.*.{options.attention}."
+    value_dim = s.head_dim if value_dim is None else value_dim
+    q = Part(s.heads * s.head_dim * (2 if options.gated_output else 1), s.heads)
+    k, v = (
+        Part(s.kv_heads * width, s.kv_heads, replicable=options.replicable_kv)
+        for width in (s.head_dim, value_dim)
+    )
+    merged, parts, letters = ("q_proj", (q,), "q") if options.queries_only else ("qkv_proj", (q, k, v), "qkv")
+    modules: list[Module] = [
+        Linear(
+            f"{block}{merged}",
+            place,
+            s.hidden,
+            parts,
+            "column",
+            bias=options.qkv_bias,
+            checkpoint_names=_names(
+                block, merged, tuple(f"{letter}_proj" for letter in letters), options.fused_checkpoint
+            ),
+        ),
+        Linear(
+            f"{block}o_proj",
+            place,
+            s.heads * value_dim,
+            (Part(s.hidden, s.hidden),),
+            "row",
+            bias=options.output_bias,
+            checkpoint_names=(f"{block}o_proj",),
+        ),
+        Attention(f"{block}attn", place),
     ]
-    modules.extend(Weight(f"{layer}{norm}.weight", every, (s.hidden,)) for norm in options.norms)
     if options.qk_norm:
         modules.extend(
-            Weight(f"{layer}self_attn.{norm}.weight", every, (s.head_dim,)) for norm in ("q_norm", "k_norm")
+            Weight(f"{block}{letter}_norm.weight", place, (s.head_dim,))
+            for letter in letters
+            if letter != "v"
         )
     return tuple(modules)
+
+
+def _norms(s: Sizes, options: Options) -> tuple[Module, ...]:
+    every = Place(layers=tuple(range(s.layers)))
+    layer = f"{options.prefix}model.layers.*."
+    return tuple(part for norm in options.norms for part in _norm(f"{layer}{norm}", every, s.hidden, options))
+
+
+def _norm(name: str, place: Place, width: int, options: Options) -> tuple[Weight, ...]:
+    parts = ("weight", "bias") if options.norm_bias else ("weight",)
+    return tuple(Weight(f"{name}.{part}", place, (width,)) for part in parts)
 
 
 def _names(layer: str, merged: str, separate: tuple[str, ...], fused: bool) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """Vision towers and the projectors into the language model; all on the first pipeline stage.
 
-Source: vLLM 0.33.0 model_executor/models/{siglip,pixtral,gemma3_mm,mistral3}.py.
+Source: vLLM 0.33.0 model_executor/models/{siglip,pixtral,gemma3_mm,mistral3,mllama4}.py.
 """
 
 from __future__ import annotations
@@ -80,6 +80,54 @@ def pixtral(keys: Keys, text_hidden: int, *, merge: int, projector_bias: bool) -
         _linear(f"{projector}linear_1", FIRST, hidden, (text,), "column", bias=projector_bias),
         _linear(f"{projector}linear_2", FIRST, text_hidden, (text,), "row", bias=projector_bias),
     )
+
+
+def llama4(keys: Keys, text_hidden: int) -> tuple[Module, ...]:
+    """Llama 4's tower, its adapter and the projector."""
+    hidden = keys.positive("hidden_size", 768)
+    inner = keys.positive("intermediate_size", 5632)
+    patch = keys.positive("patch_size", 14)
+    channels = keys.positive("num_channels", 3)
+    heads = keys.positive("num_attention_heads", 16)
+    head_dim = keys.quotient("hidden_size", "num_attention_heads", hidden, heads)
+    positions = (keys.positive("image_size", 448) // patch) ** 2 + 1
+    adapter = keys.positive("projector_input_dim", 4096)
+    adapted = keys.positive("projector_output_dim", 4096)
+    bias = keys.flag("multi_modal_projector_bias", default=False)
+    layers = Place(first=True, copies=keys.positive("num_hidden_layers", 34))
+    tower, mlp = "vision_model.", "vision_model.vision_adapter.mlp."
+    block = f"{tower}model.layers.*."
+    head_part, whole, wide = Part(hidden, heads), Part(hidden, hidden), Part(inner, inner)
+    text, adapter_part, adapted_part = (Part(size, size) for size in (text_hidden, adapter, adapted))
+    modules: list[Module] = [
+        Weight(f"{tower}class_embedding", FIRST, (hidden,)),
+        Weight(f"{tower}positional_embedding_vlm", FIRST, (positions, hidden)),
+        Buffer(
+            f"{block}self_attn.rotary_emb.cos_sin_cache", FIRST, (positions, 1, head_dim // 2), "complex64"
+        ),
+        _linear(f"{tower}patch_embedding.linear", FIRST, channels * patch**2, (whole,), "column"),
+        _linear(f"{block}self_attn.qkv_proj", layers, hidden, (head_part,) * 3, "column", bias=True),
+        _linear(f"{block}self_attn.o_proj", layers, hidden, (whole,), "row", bias=True),
+        _linear(f"{block}mlp.fc1", layers, hidden, (wide,), "column", bias=True),
+        _linear(f"{block}mlp.fc2", layers, inner, (whole,), "row", bias=True),
+        _linear(f"{mlp}fc1", FIRST, inner, (adapter_part,), "column", bias=bias),
+        _linear(f"{mlp}fc2", FIRST, adapter, (adapted_part,), "row", bias=bias),
+        _linear(
+            "multi_modal_projector.linear_1",
+            FIRST,
+            keys.positive("vision_output_dim", 7680),
+            (text,),
+            "column",
+        ),
+    ]
+    for name, place in (
+        (f"{tower}layernorm_pre", FIRST),
+        (f"{tower}layernorm_post", FIRST),
+        (f"{block}input_layernorm", layers),
+        (f"{block}post_attention_layernorm", layers),
+    ):
+        modules.extend(Weight(f"{name}.{part}", place, (hidden,)) for part in ("weight", "bias"))
+    return tuple(modules)
 
 
 def _linear(

@@ -19,11 +19,34 @@ from valuegen.cli.options import (
 from valuegen.errors import RefusedError, UsageError
 
 if TYPE_CHECKING:
+    from valuegen.host import Pace
     from valuegen.plan import GpuOffer, Plan
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, schema 1.")
 revision_option = click.option("--revision", default=None, help="Branch, tag or commit on the Hub.")
-version_option = click.option("--vllm-version", default="0.33.0", show_default=True, help="0.19 to 0.33.")
+version_option = click.option("--vllm-version", default="0.33.0", show_default=True, help="0.10 to 0.33.")
+
+
+def pace_options(command: Any) -> Any:
+    """What decides start-up and drain times."""
+    for option in (
+        click.option(
+            "--longest-answer",
+            type=HumanInt(),
+            default=None,
+            metavar="TOKENS",
+            help="Longest answer that a drain waits for.  [default: 4096]",
+        ),
+        click.option(
+            "--storage-speed",
+            type=HumanInt(),
+            default=None,
+            metavar="BYTES",
+            help="What the model's storage reads per second, such as 500M or 2G.  [default: 50M]",
+        ),
+    ):
+        command = option(command)
+    return command
 
 
 @click.command("fit", epilog="Example: valuegen fit Qwen3-8B --gpu L40S --max-model-len 8K")
@@ -37,6 +60,7 @@ version_option = click.option("--vllm-version", default="0.33.0", show_default=T
     help="Name, alias or nvidia.com/gpu.product.",
 )
 @engine_options
+@pace_options
 @version_option
 @revision_option
 @click.option("--explain", is_flag=True, help="Show the formula, inputs and source of every number.")
@@ -66,6 +90,7 @@ def fit_command(
         Gpu.find(gpu_name),
         engine_settings(options),
         vllm_version=vllm_version,
+        pace=_pace(options),
     )
     if as_json:
         _print_json(result.to_dict())
@@ -116,6 +141,7 @@ def load_options(command: Any) -> Any:
 @click.argument("model", shell_complete=complete_models)
 @load_options
 @engine_options
+@pace_options
 @version_option
 @revision_option
 @click.option("--all", "show_all", is_flag=True, help="Show every configuration, not the best of each GPU.")
@@ -151,6 +177,7 @@ def _values_command(made: Plan, model: str) -> list[str]:
 @click.argument("model", shell_complete=complete_models)
 @load_options
 @engine_options
+@pace_options
 @version_option
 @revision_option
 @click.option("--name", default=None, help="Key of the model in the values; unset: from MODEL.")
@@ -274,7 +301,19 @@ def _plan(model: str, options: dict[str, Any]) -> Plan:
         concurrency=DEFAULT_CONCURRENCY if concurrency is None else concurrency,
         prices=prices,
         vllm_version=version,
+        pace=_pace(options),
     )
+
+
+def _pace(options: dict[str, Any]) -> Pace:
+    """The pace among a command's options."""
+    from valuegen.host import Pace  # noqa: PLC0415
+
+    asked = {
+        "storage_bytes_per_second": options["storage_speed"],
+        "longest_answer_tokens": options["longest_answer"],
+    }
+    return Pace(**{name: value for name, value in asked.items() if value is not None})
 
 
 def _require_a_candidate(made: Plan) -> None:
