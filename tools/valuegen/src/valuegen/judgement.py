@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from valuegen.calibration import calibration
 from valuegen.catalog.gpus import Gpu
 from valuegen.checks import unknown_gpu, unknown_model, unknown_version
 from valuegen.checks.model import Found, Subject
@@ -12,7 +13,6 @@ from valuegen.document import EXACT_VERSION
 from valuegen.errors import GpuError, ModelError, UsageError
 from valuegen.fit import fit
 from valuegen.model import Model
-from valuegen.overhead import calibration
 from valuegen.serve.settings import ValueOfFlagError, engine_settings
 from valuegen.serve.words import from_map, from_words
 from valuegen.workload import chart
