@@ -13,6 +13,7 @@ from valuegen.cli import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -35,3 +36,10 @@ def valuegen() -> Callable[..., Outcome]:
         return Outcome(code, stdout.getvalue(), stderr.getvalue())
 
     return command
+
+
+@pytest.fixture
+def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder, which is the working directory."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from valuegen import architectures, quantization_readers
+from valuegen import architectures, quantization_readers, shape
 from valuegen.architectures.base import LatentKv, StateKv, text_keys
 from valuegen.errors import ModelError
 from valuegen.keys import Keys
@@ -14,6 +14,7 @@ from valuegen.keys import Keys
 if TYPE_CHECKING:
     from valuegen.architectures.base import Architecture, KvCache, Module
     from valuegen.quantization import Quantization
+    from valuegen.shape import Shape
 
 DTYPES = {"bfloat16": "bfloat16", "float16": "float16", "half": "float16", "float32": "float32"}
 # Other names for the longest context (vLLM: transformers_utils/model_arch_config_convertor.py).
@@ -45,6 +46,7 @@ class ModelConfig:
     quantization: Quantization | None
     modules: tuple[Module, ...]
     kv_layers: tuple[tuple[KvCache, ...], ...]  # the caches of each decoder layer
+    shape: Shape  # of a pass
 
     @property
     def caches(self) -> tuple[KvCache, ...]:
@@ -106,6 +108,13 @@ class ModelConfig:
             quantization=quantization_readers.read(keys, modelopt),
             modules=described.modules,
             kv_layers=tuple(_caches(layer) for layer in described.kv_layers),
+            shape=shape.read(
+                keys,
+                architecture=architecture,
+                vocab_size=described.vocab_size,
+                hidden_size=described.hidden_size,
+                intermediate_size=described.intermediate_size,
+            ),
         )
 
 

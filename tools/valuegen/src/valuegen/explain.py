@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from valuegen import overhead
-from valuegen.host import LARGEST_SHARD, SLOW_READ
+from valuegen.host import ENGINE_INIT_SECONDS, LARGEST_SHARD
 from valuegen.parallel import padded_vocab
+from valuegen.units import MIB
 from valuegen.words import gib
 
 if TYPE_CHECKING:
@@ -82,15 +83,17 @@ def explain(result: FitResult) -> Iterator[Explanation]:
         "start-up",
         f"{host.startup_seconds} s",
         "assumed",
-        f"checkpoint at {SLOW_READ / 1e6:.0f} MB/s + 300 s to compile, capture graphs and warm up",
-        "a first download over 1 Gbit/s; cold engine starts of 86 to 142 s were measured",
+        f"checkpoint at {result.pace.storage_bytes_per_second / 1e6:.0f} MB/s + {ENGINE_INIT_SECONDS} s to "
+        "compile, capture graphs and warm up",
+        "18 logged starts: shared storage read 53 MB/s and more, the engine then took at most 142 s",
     )
     yield Explanation(
         "drain",
         f"{host.drain_seconds} s",
         "assumed",
-        "an answer of at most 4,096 tokens at 20 tokens per second",
-        "a proposal: set it above your longest request",
+        f"an answer of at most {result.pace.longest_answer_tokens:,} tokens at "
+        f"{result.pace.tokens_per_second} tokens per second",
+        "a proposal: set --longest-answer above your longest one",
     )
 
 
@@ -115,22 +118,29 @@ def _rank(result: FitResult, rank: Rank) -> Iterator[Explanation]:
         result.model.origin,
     )
     rows = min(settings.max_num_seqs, settings.max_num_batched_tokens)
-    sampler, forward = result.calibration.sampler_bytes[0], overhead.FORWARD_BYTES[0]
+    fitted = result.calibration
     last = rank.pipeline_stage == settings.pipeline_parallel_size - 1
-    logits = f"{sampler:g} B x {rows} rows x {padded_vocab(config.vocab_size)} logits + " if last else ""
+    logits = (
+        f"{fitted.sampler_bytes.point:.1f} B x {rows} rows x {padded_vocab(config.vocab_size)} logits + "
+        f"2 B x {settings.max_num_batched_tokens + rows} x {config.hidden_size} hidden"
+    )
+    layer = (
+        f"2 B x {settings.max_num_batched_tokens} tokens x (3 x {config.intermediate_size} / "
+        f"{settings.tensor_parallel_size} + {fitted.residual_copies.point:.1f} x {config.hidden_size} hidden)"
+    )
     yield Explanation(
         f"activation peak{where}",
         _bytes(rank.activation.point),
         "calibrated",
-        f"{logits}{forward:g} B x {settings.max_num_batched_tokens} tokens x {config.hidden_size} hidden",
+        f"the larger of the sampler, {logits}, and a layer, {layer}" if last else layer,
         measured,
     )
-    sizes = overhead.capture_sizes(settings, result.gpu)
+    graphs = overhead.graph_count(config.shape, settings, result.gpu)
     yield Explanation(
         f"CUDA graphs{where}",
         _bytes(rank.cuda_graphs.point),
         "calibrated",
-        f"{sizes} captured batch sizes x 21 MiB"
+        f"{graphs} captured graphs x {fitted.graph_bytes.point / MIB:.1f} MiB"
         if rank.cuda_graphs.point
         else "none are taken from the budget",
         measured,
