@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from valuegen import architectures, quantization_readers, shape
-from valuegen.architectures.base import LatentKv, StateKv, text_keys
+from valuegen.architectures.base import KvLayer, LatentKv, StateKv, text_keys
 from valuegen.errors import ModelError
 from valuegen.keys import Keys
 
@@ -58,6 +58,12 @@ class ModelConfig:
         """Tokens that the local layers see; None when there are none."""
         windows = (cache.window for cache in self.caches if not isinstance(cache, StateKv))
         return next((window for window in windows if window is not None), None)
+
+    @property
+    def chunks_prompts(self) -> bool:
+        """Whether vLLM may spread a prompt over steps; an encoder sees all of it at once."""
+        encodes = any(isinstance(cache, KvLayer) and cache.type == "cross-attention" for cache in self.caches)
+        return bool(self.caches) and not encodes
 
     @property
     def has_states(self) -> bool:
