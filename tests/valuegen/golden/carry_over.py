@@ -30,6 +30,8 @@ ARCHITECTURES = {
     "Mistral3ForConditionalGeneration",
     "Glm4MoeForCausalLM",
     "GptOssForCausalLM",
+    "Llama4ForConditionalGeneration",
+    "MiMoV2FlashForCausalLM",
     "MiniMaxM2ForCausalLM",
     "MixtralForCausalLM",
     "OlmoeForCausalLM",

@@ -22,6 +22,8 @@ FAMILIES = {
     "Mistral3ForConditionalGeneration": "mistral3",
     "Glm4MoeForCausalLM": "glm4_moe",
     "GptOssForCausalLM": "gpt_oss",
+    "Llama4ForConditionalGeneration": "llama4",
+    "MiMoV2FlashForCausalLM": "mimo",
     "MiniMaxM2ForCausalLM": "minimax_m2",
     "MixtralForCausalLM": "mixtral",
     "OlmoeForCausalLM": "olmoe",

@@ -90,7 +90,7 @@ def attention(
         Weight(f"{a}kv_a_layernorm.weight", place, (m.kv_rank,)),
         _linear(f"{a}kv_b_proj", place, m.kv_rank, Part(m.heads * (m.nope + m.v), m.heads), "column"),
         _linear(f"{a}o_proj", place, m.heads * m.v, Part(hidden, hidden), "row"),
-        Attention(f"{a}{scales}" if scales else a.removesuffix("."), place),
+        Attention(f"{a}{scales}" if scales else a.removesuffix("."), place, latent=True),
     )
 
 
