@@ -50,6 +50,7 @@ ARCHITECTURES = {
 IRRELEVANT = re.compile(
     r"_token_id$|_token_index$|dropout|_eps$|initializer_range|use_cache|transformers_version|_pdrop$|hidden_act"
     r"|softcapping|observer|query_pre_attn|pretraining_tp|mm_tokens_per_image|quantization_status|global_compress"
+    r"|\.experts\.[1-9]"  # the first expert speaks for all
 )
 
 

@@ -102,6 +102,7 @@ class Experts:
     projections: tuple[str, ...] = ("gate_proj", "up_proj", "down_proj")  # in the checkpoint
     checkpoint_name: str = ""  # as quantization configs name them, where that is not `name`
     one_per_gpu: bool = False  # the model's file refuses more tensor parallel GPUs than experts
+    even_width: bool = False  # the model's file wants the GPUs of all stages to divide the width
 
     @property
     def known_as(self) -> str:
