@@ -209,6 +209,13 @@ def test_shared_experts_are_whole_where_the_tokens_are_divided() -> None:
             "--tensor-parallel-size 16 does not divide the 8 of model.layers.*.attn.qkv_proj",
             "use --tensor-parallel-size 1, 2, 4 or 8",
         ),
+        (
+            GPT_OSS,
+            {"pipeline_parallel_size": 7},
+            "experts",
+            "the 7 GPUs of all stages and replicas do not divide the experts' width of 2880",
+            "use a --pipeline-parallel-size",
+        ),
         (GPT_OSS, {"dtype": "float16"}, "dtype", "does not work with mxfp4 weights", "use --dtype bfloat16"),
     ],
 )

@@ -11,7 +11,13 @@ from math import gcd
 from typing import TYPE_CHECKING, Literal
 
 from valuegen.architectures.base import MODEL_DTYPE, KvLayer, LatentKv, StateKv
-from valuegen.schemes import DTYPE_BYTES, KV_CACHE_DTYPE_BYTES, SPARSE_MLA_FORMATS
+from valuegen.schemes import (
+    DTYPE_BYTES,
+    KV_CACHE_DTYPE_BYTES,
+    SPARSE_MLA_FORMATS,
+    TOKEN_HEAD_SCALES,
+    TOKEN_HEAD_TYPES,
+)
 from valuegen.units import ceil_div, round_up
 
 if TYPE_CHECKING:
@@ -97,6 +103,9 @@ def token_bytes(cache: KvLayer | LatentKv, settings: ResolvedSettings) -> int:
             return SPARSE_MLA_FORMATS[settings.kv_cache_dtype]
         return cache.width * _element_bytes(cache.dtype, settings)
     heads = max(1, cache.kv_heads // settings.tensor_parallel_size)
+    if settings.kv_cache_dtype in TOKEN_HEAD_TYPES:
+        packed = TOKEN_HEAD_TYPES[settings.kv_cache_dtype]
+        return heads * (cache.head_size // packed + _values(cache) // packed + TOKEN_HEAD_SCALES)
     return heads * (cache.head_size + _values(cache)) * _element_bytes(None, settings)
 
 

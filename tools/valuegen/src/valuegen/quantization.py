@@ -131,15 +131,22 @@ class Quantization:
         own = self._module_rules.get(name)
         if own is not None:
             return own
-        for prefix in (f"{name}.", f"{name.removesuffix('.experts')}."):
-            for known, rule in self._module_rules.items():
-                if known.startswith(prefix):
-                    return rule
-        return None
+        first = self._first_inside
+        return first.get(name) or first.get(name.removesuffix(".experts"))
 
     @cached_property
     def _module_rules(self) -> dict[str, Rule]:
         return dict(self.modules or ())
+
+    @cached_property
+    def _first_inside(self) -> dict[str, Rule]:
+        """For every module that contains named ones: the rule of the first of them."""
+        found: dict[str, Rule] = {}
+        for name, rule in self.modules or ():
+            parts = name.split(".")
+            for length in range(1, len(parts)):
+                found.setdefault(".".join(parts[:length]), rule)
+        return found
 
     def by_scheme(self, linear: Linear, layers: tuple[int, ...]) -> dict[Scheme, tuple[int, ...]]:
         """The layers of a stage, by how their matrix is stored."""
@@ -191,14 +198,25 @@ class Quantization:
     def _ignored_set(self) -> frozenset[str]:
         return frozenset(self.ignored)
 
+    @cached_property
+    def _wildcards(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Beginnings of names, which most patterns ask for and which are fast, and the other patterns."""
+        patterns = [name for name in self.ignored if re.search(r"[*?\[]", name)]
+        simple = [name for name in patterns if re.search(r"[*?\[]", name[:-1]) is None and name.endswith("*")]
+        others = tuple(name for name in patterns if name not in simple)
+        return tuple(name.removesuffix("*") for name in simple), others
+
     def _ignores(self, name: str, *, merged: bool) -> bool:
         if self.match == "exact":
             return self._names(name, merged=merged)
         if self.match == "substring":
             return any(ignored in name for ignored in self.ignored)
         if self.match == "wildcard":
-            return self._names(name, merged=merged) or any(
-                ignored in name or fnmatchcase(name, ignored) for ignored in self.ignored
+            return (
+                name.startswith(self._wildcards[0])
+                or self._names(name, merged=merged)
+                or any(ignored in name for ignored in self.ignored)
+                or any(fnmatchcase(name, pattern) for pattern in self._wildcards[1])
             )
         return any(_is(ignored, name) for ignored in self.ignored)
 
