@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.valuegen.models import model, on_h100
+from tests.valuegen.models import GIB, model, on_h100
 
 from valuegen import parallel, quantization_readers, weights
 from valuegen.architectures.base import Experts, Linear, Part, Place
 from valuegen.config import ModelConfig
+from valuegen.engine import EngineSettings, resolve
 from valuegen.keys import Keys
 from valuegen.parallel import Ranks
 
@@ -308,10 +309,10 @@ def test_a_mixture_of_modelopt_gives_every_module_its_own_scheme() -> None:
 @pytest.mark.parametrize(
     ("root", "section", "shapes"),
     [
-        (  # Marlin pads 192 to 256
+        (
             {"model_type": "deepseek_v4"},
             {"quant_method": "fp8", "weight_block_size": [128, 128]},
-            {"w13_weight": (8, 512, 256), "w13_weight_scale": (8, 512, 16)},
+            {"w13_weight": (8, 384, 256), "w13_weight_scale": (8, 384, 16)},
         ),
         (
             {"model_type": "deepseek_v4"},
@@ -326,7 +327,7 @@ def test_a_mixture_of_modelopt_gives_every_module_its_own_scheme() -> None:
         (
             {"architectures": ["KimiK3ForConditionalGeneration"]},
             {"quant_method": "compressed-tensors", "format": "mxfp4-pack-quantized"},
-            {"w2_weight": (8, 512, 128), "w2_weight_scale": (8, 512, 8)},
+            {"w2_weight": (8, 512, 96), "w2_weight_scale": (8, 512, 6)},
         ),
         (
             {"model_type": "gpt_oss"},
@@ -348,6 +349,35 @@ def test_experts_of_a_kind_of_their_own_beside_other_layers(
         for tensor in scheme.tensors(parallel.expert_shard(experts, Ranks()), "bfloat16")
     }
     assert {name: stored[name] for name in shapes} == shapes
+
+
+@pytest.mark.parametrize(
+    ("name", "capability", "backend", "w13"),
+    [  # on one of 8 GPUs: gpt-oss has 2880 / 8 = 360, Qwen3-30B 768 / 8 = 96
+        (GPT_OSS, (8, 0), "marlin", (128, 768, 1536)),
+        (GPT_OSS, (9, 0), "triton", (128, 768, 1440)),
+        (GPT_OSS, (10, 0), "flashinfer_trtllm", (128, 768, 1536)),
+        (GPT_OSS, (12, 0), "marlin", (128, 768, 1536)),
+        (QWEN, (8, 0), "triton", (128, 192, 2048)),
+        (QWEN, (10, 0), "flashinfer_trtllm", (128, 256, 2048)),
+        (QWEN_FP8, (10, 0), "auto", (128, 192, 2048)),
+        ("Qwen/Qwen3-8B", (10, 0), "auto", None),
+    ],
+)
+def test_the_kernels_of_a_gpu_decide_the_padding(
+    name: str, capability: tuple[int, int], backend: str, w13: tuple[int, ...] | None
+) -> None:
+    config = model(name)
+    settings = resolve(
+        config,
+        EngineSettings(tensor_parallel_size=8),
+        gpu_memory_bytes=80 * GIB,
+        gpu_name="any",
+        compute_capability=capability,
+    )
+    assert settings.moe_backend == backend
+    held = {tensor.name: tensor.shape for tensor in weights.rank_tensors(config, settings, 0)}
+    assert held.get("model.layers.*.mlp.experts.routed_experts.w13_weight") == w13
 
 
 def test_loaded_runtime_fp8_keeps_a_byte_of_each_weight_of_the_experts() -> None:

@@ -102,7 +102,7 @@ def weight_shape(weight: Weight, tensor_parallel_size: int) -> tuple[int, ...]:
     return (part_width(part, tensor_parallel_size), *weight.shape[1:])
 
 
-def expert_shard(experts: Experts, ranks: Ranks) -> ExpertShard:
+def expert_shard(experts: Experts, ranks: Ranks, moe_backend: str = "auto") -> ExpertShard:
     """The share of the GPU that holds most: tensor and data parallel GPUs divide experts together."""
     gpus = ranks.tensor * ranks.data
     return ExpertShard(
@@ -113,6 +113,7 @@ def expert_shard(experts: Experts, ranks: Ranks) -> ExpertShard:
         bias=experts.bias,
         split=gpus > 1 and not ranks.expert_parallel,
         tensor_parallel_size=ranks.tensor,
+        backend=moe_backend,
     )
 
 
