@@ -39,6 +39,7 @@ class ModelConfig:
     tie_word_embeddings: bool
     dtype: str  # of the checkpoint: bfloat16, float16 or float32
     supports_float16: bool
+    supports_pipeline: bool
     quantization: Quantization | None
     modules: tuple[Module, ...]
     kv_layers: tuple[tuple[KvCache, ...], ...]  # the caches of each decoder layer
@@ -97,9 +98,10 @@ class ModelConfig:
             tie_word_embeddings=described.tie_word_embeddings,
             dtype=_dtype(keys),
             supports_float16=described.supports_float16,
+            supports_pipeline=described.supports_pipeline,
             quantization=quantization_readers.read(keys, modelopt),
             modules=described.modules,
-            kv_layers=tuple(layer if isinstance(layer, tuple) else (layer,) for layer in described.kv_layers),
+            kv_layers=tuple(_caches(layer) for layer in described.kv_layers),
         )
 
 
@@ -113,19 +115,20 @@ def _root(raw: object, name: str, file: str = "config.json") -> Keys:
 
 
 def _architecture(keys: Keys, name: str) -> str:
-    known = ", ".join(architectures.FAMILIES)
     if not keys.has("architectures"):
         kind = keys.text("_class_name", "") or keys.text("model_type", "")
         hint = f" (it describes {kind!r})" if kind else ""
         raise ModelError(
             f"{name}: config.json key architectures is missing{hint}; a language model names its class there",
-            f"use a model of one of these architectures: {known}",
+            "use the config.json of a model that vLLM serves; `valuegen models` lists some",
         )
     listed = keys.strings("architectures")
     if not listed or listed[0] not in architectures.FAMILIES:
+        asked = listed[0] if listed else "(empty list)"
+        near = ", ".join(architectures.near(asked))
         raise ModelError(
-            f"{name}: architecture {listed[0] if listed else '(empty list)'} is not supported",
-            f"use a model of one of these architectures: {known}",
+            f"{name}: architecture {asked} is not supported; {len(architectures.FAMILIES)} others are",
+            f"{f'near it are {near}; ' if near else ''}docs/adding-an-architecture.md says how to add one",
         )
     return listed[0]
 
@@ -142,6 +145,12 @@ def _lengths(text: Keys, described: Architecture) -> tuple[int, int]:
     if described.rope.type == "longrope":  # the long factors cost quality: not used unless asked for
         return text.positive("original_max_position_embeddings", limit), limit
     return limit, limit
+
+
+def _caches(layer: KvCache | tuple[KvCache, ...] | None) -> tuple[KvCache, ...]:
+    if layer is None:
+        return ()
+    return layer if isinstance(layer, tuple) else (layer,)
 
 
 def _dtype(keys: Keys) -> str:

@@ -34,7 +34,7 @@ def fit_document(result: FitResult) -> dict[str, Any]:
             "memory_bytes": gpu.memory_bytes,
             "compute_capability": f"{gpu.compute_capability[0]}.{gpu.compute_capability[1]}",
         },
-        "settings": asdict(result.settings),
+        "settings": _settings(result),
         "verdict": result.verdict,
         "reasons": [reason.to_dict() for reason in result.reasons],
         "ranks": [_rank(rank) for rank in result.ranks],
@@ -57,6 +57,12 @@ def _rank(rank: Rank) -> dict[str, int]:
         "bytes_per_block": rank.bytes_per_block,
         "num_blocks": rank.num_blocks,
     }
+
+
+def _settings(result: FitResult) -> dict[str, Any]:
+    settings = asdict(result.settings)
+    del settings["compute_capability"]  # stands under "gpu"
+    return settings
 
 
 def _cache(layout: KvCacheLayout | None, capacity: KvCapacity | None) -> dict[str, Any] | None:

@@ -10,8 +10,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from valuegen import limits
-from valuegen.architectures.base import Experts
-from valuegen.expert_schemes import PLAIN_EXPERTS, chosen_backend
 from valuegen.kvblocks import DEFAULT_BLOCK_SIZE, block_size
 from valuegen.units import GIB
 
@@ -69,7 +67,7 @@ class ResolvedSettings:
     async_scheduling: bool
     disable_hybrid_kv_cache_manager: bool
     enforce_eager: bool
-    moe_backend: str  # what `auto` becomes where the size of the experts depends on it
+    compute_capability: tuple[int, int]  # of the GPU; no setting, but what kernels depend on
 
     @property
     def max_in_flight_tokens(self) -> int:
@@ -120,11 +118,11 @@ def resolve(
         async_scheduling=_or(settings.async_scheduling, True),
         disable_hybrid_kv_cache_manager=_or(settings.disable_hybrid_kv_cache_manager, False),
         enforce_eager=_or(settings.enforce_eager, False),
-        moe_backend=_moe_backend(config, compute_capability),
+        compute_capability=compute_capability,
     )
     if not limits.can_size_cache(resolved):
         return resolved
-    tokens = block_size(config.caches, resolved, settings.block_size, compute_capability)
+    tokens = block_size(config.caches, resolved, settings.block_size)
     return replace(resolved, block_size=tokens)
 
 
@@ -142,15 +140,6 @@ def batch_defaults(
 
 def _or(value: T | None, default: T) -> T:
     return default if value is None else value
-
-
-def _moe_backend(config: ModelConfig, compute_capability: tuple[int, int]) -> str:
-    experts = next((module for module in config.modules if isinstance(module, Experts)), None)
-    if experts is None:
-        return "auto"
-    own = config.quantization
-    scheme = PLAIN_EXPERTS if own is None else own.expert_scheme(experts, experts.place.layers[-1])
-    return chosen_backend(scheme, compute_capability)
 
 
 def _quantization(config: ModelConfig, asked: str | None) -> str | None:

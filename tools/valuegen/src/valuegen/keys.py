@@ -152,6 +152,19 @@ class Keys:
             return self.section(key)
         return Keys({}, model=self._model, path=f"{self._path}{key}.", file=self._file)
 
+    def sections(self, key: str, length: int) -> tuple[Keys, ...]:
+        """A list of objects with one entry per layer."""
+        value = self._raw.get(key)
+        if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+            state = "is missing" if value is None else f"is {_shown(value)}"
+            raise self.fail(key, f"{state}; it must be a list of objects")
+        if len(value) != length:
+            raise self.fail(key, f"has {len(value)} entries; num_hidden_layers is {length}")
+        return tuple(
+            Keys(item, model=self._model, path=f"{self._path}{key}[{index}].", file=self._file)
+            for index, item in enumerate(value)
+        )
+
     def entries(self, key: str) -> tuple[str, ...]:
         """The keys of a nested object."""
         return tuple(self.section(key)._raw)

@@ -10,7 +10,7 @@ from math import lcm
 from typing import TYPE_CHECKING
 
 from valuegen.architectures.base import KvLayer, LatentKv, StateKv
-from valuegen.kvspecs import saves_states, state_bytes, token_bytes
+from valuegen.kvspecs import checkpoint, saves_states, state_bytes, token_bytes
 from valuegen.units import ceil_div, round_up
 
 if TYPE_CHECKING:
@@ -30,11 +30,10 @@ def block_size(
     caches: Sequence[KvCache],
     settings: ResolvedSettings,
     asked: int | None,
-    compute_capability: tuple[int, int],
 ) -> int:
     """Tokens per block of the attention layers; `settings.block_size` is not read."""
     attention = [cache for cache in caches if not isinstance(cache, StateKv)]
-    kernels = [_kernel_block(cache, settings, compute_capability) for cache in attention]
+    kernels = [_kernel_block(cache, settings) for cache in attention]
     size = asked
     if size is None:
         size = DEFAULT_BLOCK_SIZE
@@ -58,20 +57,19 @@ def _with_states(
     alignment = max(kernels[0], size)
     if isinstance(attention, LatentKv):
         alignment = max(alignment, HYBRID_MLA_ALIGNMENT)
-    if saves_states(settings) and all(state.checkpoint is not None for state in states):
-        alignment = lcm(alignment, *(state.checkpoint or 1 for state in states))
+    checkpoints = [checkpoint(state, settings) for state in states]
+    if saves_states(settings) and None not in checkpoints:
+        alignment = lcm(alignment, *(tokens or 1 for tokens in checkpoints))
     largest = max(state_bytes(state, settings) for state in states)
     tokens = alignment * ceil_div(largest, alignment * token_bytes(attention, settings))
     return max(size, round_up(tokens, lcm(*kernels)))
 
 
-def _kernel_block(
-    cache: KvLayer | LatentKv, settings: ResolvedSettings, compute_capability: tuple[int, int]
-) -> int:
+def _kernel_block(cache: KvLayer | LatentKv, settings: ResolvedSettings) -> int:
     """Tokens that a layer's kernels read at once."""
     if cache.kernel_block is not None:
         return cache.kernel_block
-    major = compute_capability[0]
+    major = settings.compute_capability[0]
     is_fp8 = settings.kv_cache_dtype in FP8_TYPES
     if isinstance(cache, LatentKv):
         return _latent_block(cache, major, is_fp8=is_fp8)

@@ -117,6 +117,11 @@ def saves_states(settings: ResolvedSettings) -> bool:
     return settings.enable_prefix_caching
 
 
+def checkpoint(cache: StateKv, settings: ResolvedSettings) -> int | None:
+    """Tokens between the states that a prefill can save on this GPU; None: it cannot."""
+    return cache.checkpoint if settings.compute_capability[0] >= cache.checkpoint_capability else None
+
+
 def _spec(cache: KvCache, settings: ResolvedSettings, padded: int | None) -> Spec:
     if isinstance(cache, StateKv):
         return _state(cache, settings, padded)
@@ -149,7 +154,7 @@ def _latent(cache: LatentKv, settings: ResolvedSettings) -> Spec:
 
 
 def _state(cache: StateKv, settings: ResolvedSettings, padded: int | None) -> Spec:
-    checkpoints = 0 if cache.checkpoint is None else 1
+    checkpoints = 0 if checkpoint(cache, settings) is None else 1
     saving = saves_states(settings)
     content = state_bytes(cache, settings)
     return Spec(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from valuegen import limits
-from valuegen.architectures.base import Embedding, Experts, Linear, Part, Weight
+from valuegen.architectures.base import Buffer, Embedding, Experts, Linear, Part, Weight
 from valuegen.errors import Reason
 from valuegen.expert_schemes import ExpertShard
 from valuegen.limits import any_of
@@ -94,7 +94,7 @@ def head_as_linear(head: Embedding) -> Linear:
     return Linear(head.name, head.place, head.width, (Part(rows, rows),), "column", bias=head.bias)
 
 
-def weight_shape(weight: Weight, tensor_parallel_size: int) -> tuple[int, ...]:
+def weight_shape(weight: Weight | Buffer, tensor_parallel_size: int) -> tuple[int, ...]:
     """A GPU's share of a parameter."""
     if weight.units is None:
         return weight.shape
@@ -201,6 +201,14 @@ def _linear_problems(config: ModelConfig, linear: Linear, ranks: Ranks) -> Itera
             if units % tp:
                 yield "split", f"--tensor-parallel-size {tp} does not divide the {units} of {linear.name}"
                 return
+    for part in linear.parts:
+        if linear.split == "column" and part.replicable and part.units % tp and tp % part.units:
+            yield (
+                "kv-heads",
+                f"--tensor-parallel-size {tp} neither divides the {part.units} key/value heads "
+                f"of {linear.name} nor is a multiple of them",
+            )
+            return
     if config.quantization is None:
         return
     for scheme in config.quantization.by_scheme(linear, linear.place.layers):
@@ -229,6 +237,12 @@ def _expert_problems(config: ModelConfig, experts: Experts, ranks: Ranks) -> Ite
 
 def _pipeline(config: ModelConfig, settings: ResolvedSettings) -> Iterator[Reason]:
     pp, layers = settings.pipeline_parallel_size, config.num_hidden_layers
+    if pp > 1 and not config.supports_pipeline:
+        yield Reason(
+            "pipeline",
+            f"--pipeline-parallel-size {pp}: vLLM 0.33 cannot split {config.architecture} into stages",
+            "use --pipeline-parallel-size 1",
+        )
     if pp > layers:
         yield Reason(
             "pipeline",
@@ -243,6 +257,9 @@ def _decode_context(config: ModelConfig, settings: ResolvedSettings) -> Iterator
         return
     flag = "--decode-context-parallel-size"
     kv_heads = config.num_key_value_heads
+    if config.is_attention_free:
+        yield Reason("decode-context", f"{flag} needs attention layers; this model has none", f"use {flag} 1")
+        return
     queries = config.num_attention_heads // kv_heads
     largest = tp // kv_heads
     fitting = [str(size) for size in range(1, largest + 1) if queries % size == 0 and tp % size == 0]

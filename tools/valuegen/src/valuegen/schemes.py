@@ -12,6 +12,7 @@ from typing import Literal
 from valuegen.units import ceil_div
 
 DTYPE_BYTES = {
+    "bool": 1,
     "bfloat16": 2,
     "float16": 2,
     "float32": 4,

@@ -11,7 +11,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from valuegen.architectures.base import MODEL_DTYPE, Attention, Buffer, Embedding, Experts, Linear, Weight
-from valuegen.expert_schemes import PLAIN_EXPERTS, EightBitExperts
+from valuegen.expert_schemes import PLAIN_EXPERTS, EightBitExperts, chosen_backend
 from valuegen.limits import is_online_fp8
 from valuegen.parallel import (
     Ranks,
@@ -64,7 +64,7 @@ class Stage:
     last: bool
     ranks: Ranks
     dtype: str
-    moe_backend: str = "auto"
+    compute_capability: tuple[int, int] | None = None  # None: weights as they are on disk
     online_fp8: bool = False
 
 
@@ -83,7 +83,7 @@ def rank_tensors(
         last=pipeline_stage == pp - 1,
         ranks=Ranks.of(settings),
         dtype=settings.dtype,
-        moe_backend=settings.moe_backend,
+        compute_capability=settings.compute_capability,
         online_fp8=loaded and is_online_fp8(config, settings),
     )
     return [tensor for module in config.modules for tensor in _tensors(config, module, stage)]
@@ -151,7 +151,8 @@ def _tensors(config: ModelConfig, module: Module, stage: Stage) -> Iterator[Tens
         shape = weight_shape(module, stage.ranks.tensor)
         yield Tensor(module.name, shape, _dtype(module.dtype, stage), count)
     elif isinstance(module, Buffer):
-        yield Tensor(module.name, module.shape, _dtype(module.dtype, stage), count, is_buffer=True)
+        shape = weight_shape(module, stage.ranks.tensor)
+        yield Tensor(module.name, shape, _dtype(module.dtype, stage), count, is_buffer=True)
     else:
         yield from _attention(config, module, stage, count)
 
@@ -180,11 +181,13 @@ def _schemes(config: ModelConfig, linear: Linear, stage: Stage, count: int) -> I
 
 
 def _experts(config: ModelConfig, experts: Experts, stage: Stage, count: int) -> Iterator[Tensor]:
-    share = expert_shard(experts, stage.ranks, stage.moe_backend)
     name = f"{experts.name}.routed_experts"
     if stage.ranks.expert_parallel and stage.ranks.tensor * stage.ranks.data > 1:
         yield Tensor(f"{name}._expert_map", (experts.count,), "int32", count, is_buffer=True)
+    capability = stage.compute_capability
     for scheme, copies in _expert_schemes(config, experts, stage, count):
+        backend = "auto" if capability is None else chosen_backend(scheme, capability)
+        share = expert_shard(experts, stage.ranks, backend)
         yield from _stored(name, scheme.tensors(share, stage.dtype), copies)
 
 

@@ -12,32 +12,61 @@ if TYPE_CHECKING:
     from valuegen.keys import Keys
 
 FAMILIES = {
+    "Cohere2ForCausalLM": "cohere",
+    "CohereForCausalLM": "cohere",
+    "DeciLMForCausalLM": "decilm",
     "DeepseekV2ForCausalLM": "deepseek",
-    "DeepseekV3ForCausalLM": "deepseek",
     "DeepseekV32ForCausalLM": "deepseek",
-    "GlmMoeDsaForCausalLM": "deepseek",
-    "KimiK25ForConditionalGeneration": "kimi_k25",
-    "LlamaForCausalLM": "llama",
-    "MistralForCausalLM": "mistral",
-    "Mistral3ForConditionalGeneration": "mistral3",
-    "Glm4MoeForCausalLM": "glm4_moe",
-    "GptOssForCausalLM": "gpt_oss",
-    "Llama4ForConditionalGeneration": "llama4",
-    "MiMoV2FlashForCausalLM": "mimo",
-    "MiniMaxM2ForCausalLM": "minimax_m2",
-    "MixtralForCausalLM": "mixtral",
-    "OlmoeForCausalLM": "olmoe",
-    "Qwen2ForCausalLM": "qwen",
-    "Qwen2MoeForCausalLM": "qwen_moe",
-    "Qwen3ForCausalLM": "qwen",
-    "Qwen3MoeForCausalLM": "qwen_moe",
-    "GemmaForCausalLM": "gemma",
+    "DeepseekV3ForCausalLM": "deepseek",
+    "FalconForCausalLM": "falcon",
+    "GPT2LMHeadModel": "gpt2",
+    "GPTBigCodeForCausalLM": "gpt_bigcode",
+    "GPTJForCausalLM": "gptj",
+    "GPTNeoXForCausalLM": "gpt_neox",
     "Gemma2ForCausalLM": "gemma",
     "Gemma3ForCausalLM": "gemma",
     "Gemma3ForConditionalGeneration": "gemma",
+    "Gemma4ForCausalLM": "gemma4",
+    "Gemma4ForConditionalGeneration": "gemma4",
+    "GemmaForCausalLM": "gemma",
+    "Glm4MoeForCausalLM": "glm4_moe",
+    "GlmMoeDsaForCausalLM": "deepseek",
+    "GptOssForCausalLM": "gpt_oss",
+    "GraniteMoeHybridForCausalLM": "granite_hybrid",
+    "KimiK25ForConditionalGeneration": "kimi_k25",
+    "Llama4ForConditionalGeneration": "llama4",
+    "LlamaForCausalLM": "llama",
+    "Mamba2ForCausalLM": "mamba2",
+    "MambaForCausalLM": "mamba",
+    "MiMoV2FlashForCausalLM": "mimo",
+    "MiniMaxM2ForCausalLM": "minimax_m2",
+    "Mistral3ForConditionalGeneration": "mistral3",
+    "MistralForCausalLM": "mistral",
+    "MixtralForCausalLM": "mixtral",
+    "NemotronHForCausalLM": "nemotron_h",
+    "OPTForCausalLM": "opt",
+    "OlmoeForCausalLM": "olmoe",
     "Phi3ForCausalLM": "phi3",
     "PhiMoEForCausalLM": "phimoe",
+    "Qwen2ForCausalLM": "qwen",
+    "Qwen2MoeForCausalLM": "qwen_moe",
+    "Qwen2_5_VLForConditionalGeneration": "qwen_vl",
+    "Qwen3ForCausalLM": "qwen",
+    "Qwen3MoeForCausalLM": "qwen_moe",
+    "Qwen3NextForCausalLM": "qwen3_next",
+    "Qwen3VLForConditionalGeneration": "qwen_vl",
+    "Qwen3_5ForConditionalGeneration": "qwen3_next",
+    "Qwen3_5MoeForConditionalGeneration": "qwen3_next",
+    "Starcoder2ForCausalLM": "starcoder2",
 }
+
+
+def near(name: str, most: int = 5) -> list[str]:
+    """The known names most like `name`, nearest first; empty where none is like it."""
+    from difflib import get_close_matches  # noqa: PLC0415 - only a refusal needs it
+
+    lower = {known.lower(): known for known in FAMILIES}
+    return [lower[match] for match in get_close_matches(name.lower(), lower, n=most, cutoff=0.5)]
 
 
 def reader(name: str) -> Callable[[Keys, str], Architecture]:

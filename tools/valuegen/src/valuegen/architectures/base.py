@@ -139,6 +139,8 @@ class Buffer:
     place: Place
     shape: tuple[int, ...]
     dtype: str = MODEL_DTYPE
+    units: int | None = None  # as in Weight
+    replicable: bool = False
 
 
 @dataclass(frozen=True)
@@ -194,6 +196,7 @@ class StateKv:
     groups: int = 0  # of the convolution; those that do not divide are repeated on every GPU
     group_width: int = 0  # channels of a group
     checkpoint: int | None = None  # tokens between the states that a prefill can save; None: it cannot
+    checkpoint_capability: int = 0  # of the GPU (major), from which on it can
 
 
 KvCache = KvLayer | LatentKv | StateKv
@@ -203,7 +206,7 @@ KvCache = KvLayer | LatentKv | StateKv
 class Architecture:
     """What an architecture file reads from config.json.
 
-    `kv_layers` has one entry per decoder layer: its cache, or a tuple of none or several.
+    `kv_layers` has one entry per decoder layer: its cache, a tuple of several, or None.
     """
 
     hidden_size: int
@@ -214,10 +217,11 @@ class Architecture:
     vocab_size: int
     tie_word_embeddings: bool
     modules: tuple[Module, ...]
-    kv_layers: tuple[KvCache | tuple[KvCache, ...], ...]
+    kv_layers: tuple[KvCache | tuple[KvCache, ...] | None, ...]
     max_position_embeddings: int
     rope: Rope  # as far as it lengthens the context
     supports_float16: bool = True
+    supports_pipeline: bool = True
 
 
 def text_keys(root: Keys) -> Keys:

@@ -54,7 +54,7 @@ def sizes(keys: Keys, **defaults: int) -> Sizes:
     keys.divisible("num_attention_heads", heads, "num_key_value_heads", kv_heads)
     return Sizes(
         hidden=hidden,
-        intermediate=keys.positive("intermediate_size"),
+        intermediate=keys.positive("intermediate_size", defaults.get("intermediate_size")),
         layers=keys.positive("num_hidden_layers"),
         heads=heads,
         kv_heads=kv_heads,
@@ -74,7 +74,11 @@ class Options:
     norms: tuple[str, ...] = ("input_layernorm", "post_attention_layernorm")
     scaled_embedding: bool = False  # Gemma: a `normalizer` buffer
     every_stage: bool = False  # embedding, final norm and head stand on every pipeline stage
+    embedding_every_stage: bool = False  # of these, the embedding alone
+    head_every_stage: bool = False
     fused_checkpoint: bool = False  # Phi-3 stores qkv and gate_up merged
+    gated_output: bool = False  # queries come with a gate of their size
+    queries_only: bool = False  # the layer reads keys and values that another one has cached
     prefix: str = ""
     attention: str = "self_attn"
     embedding: str = "embed_tokens"
@@ -91,7 +95,7 @@ def decoder(
     max_position: int,
     rope: Rope,
     tables: tuple[Buffer, ...],
-    kv_layers: tuple[KvCache | tuple[KvCache, ...], ...],
+    kv_layers: tuple[KvCache | tuple[KvCache, ...] | None, ...],
     options: Options,
     attention_blocks: tuple[Module, ...] | None = None,
     feed_forward: tuple[Module, ...] | None = None,
@@ -154,16 +158,18 @@ def attention_by_type(s: Sizes, sliding: tuple[bool, ...], window: int | None) -
 
 def _ends(s: Sizes, *, tie: bool, options: Options) -> tuple[Module, ...]:
     p = options.prefix
-    if options.every_stage:
-        embedding = last = Place(layers=tuple(range(s.layers)), shared=True)
-    else:
-        embedding, last = Place(first=True, last=tie), Place(last=True)
+    stage = Place(layers=tuple(range(s.layers)), shared=True)
+    embedding = Place(first=True, last=tie)
+    if options.every_stage or options.embedding_every_stage:
+        embedding = stage
+    last = stage if options.every_stage else Place(last=True)
+    head = stage if options.every_stage or options.head_every_stage else Place(last=True)
     ends: list[Module] = [
         Embedding(f"{p}model.{options.embedding}", embedding, s.vocab, s.hidden),
         *_norm(f"{p}model.norm", last, s.hidden, options),
     ]
     if not tie:
-        ends.append(Embedding(f"{p}lm_head", last, s.vocab, s.hidden, options.head_bias))
+        ends.append(Embedding(f"{p}lm_head", head, s.vocab, s.hidden, options.head_bias))
     if options.scaled_embedding:
         ends.append(Buffer(f"{p}model.normalizer", embedding, ()))
     return tuple(ends)
@@ -214,21 +220,22 @@ def attention(
     place = Place(layers=tuple(layers))
     block = f"{options.prefix}model.layers.*.{options.attention}."
     value_dim = s.head_dim if value_dim is None else value_dim
-    q = Part(s.heads * s.head_dim, s.heads)
+    q = Part(s.heads * s.head_dim * (2 if options.gated_output else 1), s.heads)
     k, v = (
         Part(s.kv_heads * width, s.kv_heads, replicable=options.replicable_kv)
         for width in (s.head_dim, value_dim)
     )
-    return (
+    merged, parts, letters = ("q_proj", (q,), "q") if options.queries_only else ("qkv_proj", (q, k, v), "qkv")
+    modules: list[Module] = [
         Linear(
-            f"{block}qkv_proj",
+            f"{block}{merged}",
             place,
             s.hidden,
-            (q, k, v),
+            parts,
             "column",
             bias=options.qkv_bias,
             checkpoint_names=_names(
-                block, "qkv_proj", ("q_proj", "k_proj", "v_proj"), options.fused_checkpoint
+                block, merged, tuple(f"{letter}_proj" for letter in letters), options.fused_checkpoint
             ),
         ),
         Linear(
@@ -241,19 +248,20 @@ def attention(
             checkpoint_names=(f"{block}o_proj",),
         ),
         Attention(f"{block}attn", place),
-    )
+    ]
+    if options.qk_norm:
+        modules.extend(
+            Weight(f"{block}{letter}_norm.weight", place, (s.head_dim,))
+            for letter in letters
+            if letter != "v"
+        )
+    return tuple(modules)
 
 
 def _norms(s: Sizes, options: Options) -> tuple[Module, ...]:
     every = Place(layers=tuple(range(s.layers)))
     layer = f"{options.prefix}model.layers.*."
-    modules = [part for norm in options.norms for part in _norm(f"{layer}{norm}", every, s.hidden, options)]
-    if options.qk_norm:
-        modules.extend(
-            Weight(f"{layer}{options.attention}.{norm}.weight", every, (s.head_dim,))
-            for norm in ("q_norm", "k_norm")
-        )
-    return tuple(modules)
+    return tuple(part for norm in options.norms for part in _norm(f"{layer}{norm}", every, s.hidden, options))
 
 
 def _norm(name: str, place: Place, width: int, options: Options) -> tuple[Weight, ...]:

@@ -49,7 +49,7 @@ def modules(
     layers = tuple(layers)
     place = Place(layers=layers)
     layer = f"{options.prefix}model.layers.*."
-    inside = f"{layer}{block.module}."
+    inside = f"{layer}{block.module}." if block.module else layer
     found: list[Module] = [
         Linear(
             f"{inside}{block.router}",
@@ -70,7 +70,7 @@ def modules(
             matrices=2 if block.gated else 1,
             bias=block.expert_bias,
             projections=block.projections,
-            checkpoint_name=f"{layer}{block.checkpoint_module or block.module}.experts",
+            checkpoint_name=f"{layer}{block.checkpoint_module}.experts" if block.checkpoint_module else "",
             one_per_gpu=block.one_per_gpu,
             even_width=block.even_width,
         ),

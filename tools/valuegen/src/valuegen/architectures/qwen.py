@@ -5,21 +5,40 @@ Source: vLLM 0.33.0 model_executor/models/{qwen2,qwen3}.py.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from valuegen.architectures import dense, rope
 
 if TYPE_CHECKING:
-    from valuegen.architectures.base import Architecture
+    from valuegen.architectures.base import Architecture, Module
     from valuegen.keys import Keys
 
 
 def read(keys: Keys, architecture: str) -> Architecture:
     """Describe a Qwen2 or Qwen3 model."""
+    return language_model(keys, architecture, tie=keys.flag("tie_word_embeddings", default=False))
+
+
+def language_model(
+    keys: Keys,
+    architecture: str,
+    *,
+    tie: bool,
+    prefix: str = "",
+    extra: tuple[Module, ...] = (),
+    counts_time: bool = False,
+) -> Architecture:
+    """The decoder, also as the language model of a multimodal one.
+
+    `counts_time`: positions of a video follow its duration, so that they may exceed the context.
+    """
     qwen3 = architecture == "Qwen3ForCausalLM"
     s = dense.sizes(keys, num_key_value_heads=32, head_dim=128) if qwen3 else _qwen2_sizes(keys)
     max_position = keys.positive("max_position_embeddings", 32768)
     rotary = rope.read(keys, max_position)
+    if not counts_time:
+        rotary = replace(rotary, positions_factor=1)
     # A window applies to the layers from max_window_layers on, and only when it is switched on.
     window = keys.window("sliding_window", 4096) if keys.flag("use_sliding_window", default=False) else None
     first_local = keys.count("max_window_layers", 28)
@@ -29,15 +48,17 @@ def read(keys: Keys, architecture: str) -> Architecture:
         keys.uniform("max_window_layers", sliding, "a window in some layers only is refused by vLLM 0.33")
     return dense.decoder(
         s,
-        tie=keys.flag("tie_word_embeddings", default=False),
+        tie=tie,
         max_position=max_position,
         rope=rotary,
-        tables=(dense.rotary_table(s, rotary, max_position),),
+        tables=(dense.rotary_table(s, rotary, max_position, prefix=prefix),),
         kv_layers=dense.attention_by_type(s, sliding, window),
         options=dense.Options(
             qkv_bias=keys.flag("attention_bias", default=False) if qwen3 else True,
             qk_norm=qwen3,
+            prefix=prefix,
         ),
+        extra=extra,
     )
 
 

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 # Types whose max_position_embeddings already includes the factor, or that need none.
 UNSCALED_TYPES = ("su", "longrope", "llama3", "yarn", "deepseek_yarn", "deepseek_llama_scaling")
-KNOWN_TYPES = ("default", "llama3", "linear", "dynamic", "yarn", "longrope")
+# Rows per position where positions have sections for time, height and width (mrope.py).
+VIDEO_POSITIONS = 4
+KNOWN_TYPES = ("default", "llama3", "linear", "dynamic", "yarn", "longrope", "mrope", "proportional")
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class Rope:
     factor: float = 1.0
     original_max_position: int = 0
     rotary_share: float = 1.0  # of the head size
+    positions_factor: int = 1  # of the rows, where positions count more than tokens
 
     @property
     def length_factor(self) -> float:
@@ -39,16 +42,18 @@ class Rope:
         if self.type == "linear":
             return int(max_position * self.factor)
         if self.type == "yarn":
-            return int(self.original_max_position * self.factor)
+            return int(self.original_max_position * self.factor) * self.positions_factor
         if self.type == "longrope":  # the short and the long table, one after the other
             return self.original_max_position + max_position
-        return max_position
+        return max_position * self.positions_factor
 
     def table(self, name: str, layers: Iterable[int], *, max_position: int, head_dim: int) -> Buffer:
         """The table that `layers` share."""
         suffix = "long_short_cos_sin_cache" if self.type == "longrope" else "cos_sin_cache"
         place = Place(layers=tuple(layers), shared=True)
-        return Buffer(f"{name}.{suffix}", place, (self.rows(max_position), int(head_dim * self.rotary_share)))
+        # A proportional embedding fills what it does not rotate with zero frequencies.
+        share = 1.0 if self.type == "proportional" else self.rotary_share
+        return Buffer(f"{name}.{suffix}", place, (self.rows(max_position), int(head_dim * share)))
 
 
 def read(keys: Keys, max_position: int, *, share: float = 1.0) -> Rope:
@@ -77,4 +82,5 @@ def parameters(section: Keys, max_position: int, *, original: int = 0, rotary_sh
         factor=section.number("factor") if needs_factor else 1.0,
         original_max_position=original,
         rotary_share=section.number("partial_rotary_factor", rotary_share),
+        positions_factor=VIDEO_POSITIONS if section.has("mrope_section") else 1,
     )

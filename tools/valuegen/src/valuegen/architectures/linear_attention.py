@@ -1,0 +1,103 @@
+"""Linear attention with a state of fixed size: the gated delta net.
+
+Source: vLLM 0.33.0 model_executor/layers/mamba/gdn/qwen_gdn_linear_attn.py, layers/mamba/mamba_utils.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from valuegen.architectures.base import MODEL_DTYPE, Linear, Part, Place, StateKv, Weight
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from valuegen.architectures.base import Module
+    from valuegen.keys import Keys
+
+# FlashInfer's prefill, which vLLM takes from Hopper on, hands out states at multiples of this.
+CHECKPOINT_TOKENS, CHECKPOINT_CAPABILITY = 64, 9
+
+
+@dataclass(frozen=True)
+class GatedDeltaNet:
+    """The sizes of a gated delta net."""
+
+    key_heads: int
+    key_dim: int
+    value_heads: int
+    value_dim: int
+    conv: int  # the convolution's kernel
+    state_dtype: str = MODEL_DTYPE
+
+    @classmethod
+    def read(cls, keys: Keys) -> GatedDeltaNet:
+        """The sizes as config.json gives them."""
+        return cls(
+            key_heads=keys.positive("linear_num_key_heads", 16),
+            key_dim=keys.positive("linear_key_head_dim", 128),
+            value_heads=keys.positive("linear_num_value_heads", 32),
+            value_dim=keys.positive("linear_value_head_dim", 128),
+            conv=keys.positive("linear_conv_kernel_dim", 4),
+            state_dtype=keys.text("mamba_ssm_dtype", MODEL_DTYPE),
+        )
+
+    def modules(
+        self,
+        hidden: int,
+        layers: Iterable[int],
+        *,
+        prefix: str = "",
+        stored_qkvz: tuple[str, ...] = ("in_proj_qkvz",),
+        stored_ba: tuple[str, ...] = ("in_proj_ba",),
+    ) -> tuple[Module, ...]:
+        """The mixer of `layers`; `stored_*` name the merged projections in the checkpoint."""
+        place = Place(layers=tuple(layers))
+        n = f"{prefix}model.layers.*.linear_attn."
+        keys = Part(self.key_heads * self.key_dim, self.key_heads)
+        values = Part(self.value_heads * self.value_dim, self.value_heads)
+        heads = Part(self.value_heads, self.value_heads)
+        return (
+            Linear(
+                f"{n}in_proj_qkvz",
+                place,
+                hidden,
+                (keys, keys, values, values),
+                "column",
+                checkpoint_names=tuple(f"{n}{name}" for name in stored_qkvz),
+            ),
+            Linear(
+                f"{n}in_proj_ba",
+                place,
+                hidden,
+                (heads, heads),
+                "column",
+                checkpoint_names=tuple(f"{n}{name}" for name in stored_ba),
+            ),
+            Linear(f"{n}conv1d", place, self.conv, (keys, keys, values), "column", quantizable=False),
+            Weight(f"{n}A_log", place, (self.value_heads,), "float32", units=self.value_heads),
+            Weight(f"{n}dt_bias", place, (self.value_heads,), units=self.value_heads),
+            Weight(f"{n}norm.weight", place, (self.value_dim,)),
+            Linear(
+                f"{n}out_proj",
+                place,
+                values.width,
+                (Part(hidden, hidden),),
+                "row",
+                checkpoint_names=(f"{n}out_proj",),
+            ),
+        )
+
+    @property
+    def cache(self) -> StateKv:
+        """The state of a layer."""
+        return StateKv(
+            conv_rows=self.conv - 1,
+            conv_width=2 * self.key_heads * self.key_dim + self.value_heads * self.value_dim,
+            units=self.value_heads,
+            unit_size=self.value_dim * self.key_dim,
+            dtype=self.state_dtype,
+            checkpoint=CHECKPOINT_TOKENS,
+            checkpoint_capability=CHECKPOINT_CAPABILITY,
+        )
