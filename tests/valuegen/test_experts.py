@@ -388,6 +388,65 @@ def test_loaded_runtime_fp8_keeps_a_byte_of_each_weight_of_the_experts() -> None
     assert created - loaded == quantized - scales
 
 
+ERNIE: dict[str, Any] = {
+    "architectures": ["Ernie4_5_MoeForCausalLM"],
+    "hidden_size": 2560,
+    "intermediate_size": 12288,
+    "num_hidden_layers": 28,
+    "num_attention_heads": 20,
+    "num_key_value_heads": 4,
+    "head_dim": 128,
+    "vocab_size": 103424,
+    "moe_num_experts": 64,
+    "moe_num_shared_experts": 2,
+    "moe_intermediate_size": 1536,
+    "moe_layer_start_index": 1,
+    "moe_layer_end_index": -1,
+    "tie_word_embeddings": True,
+}
+GRANITE: dict[str, Any] = {
+    "architectures": ["GraniteMoeForCausalLM"],
+    "hidden_size": 1024,
+    "intermediate_size": 512,
+    "num_hidden_layers": 24,
+    "num_attention_heads": 16,
+    "num_key_value_heads": 8,
+    "vocab_size": 49155,
+    "num_local_experts": 32,
+    "tie_word_embeddings": True,
+}
+LING: dict[str, Any] = {
+    "architectures": ["BailingMoeForCausalLM"],
+    "hidden_size": 2048,
+    "intermediate_size": 5632,
+    "moe_intermediate_size": 1408,
+    "num_hidden_layers": 28,
+    "num_attention_heads": 16,
+    "num_key_value_heads": 4,
+    "head_dim": 128,
+    "vocab_size": 126464,
+    "max_position_embeddings": 16384,
+    "num_experts": 64,
+    "num_shared_experts": 2,
+}
+
+
+@pytest.mark.parametrize(
+    ("config", "parameters"),
+    [  # as the model cards state them
+        (ERNIE, "21.8"),  # ERNIE-4.5-21B-A3B
+        (GRANITE, "1.3"),  # granite-3.1-1b-a400m
+        (LING, "16.8"),  # Ling-lite
+    ],
+)
+def test_families_outside_the_golden_data_have_as_many_parameters_as_published(
+    config: dict[str, Any], parameters: str
+) -> None:
+    described = ModelConfig.from_dict(config, name="any")
+    assert f"{weights.parameter_count(described) / 1e9:.1f}" == parameters
+    assert not parallel.refusals(described, on_h100(described, tensor_parallel_size=4))
+
+
 SECTIONS: list[dict[str, Any] | None] = [
     None,
     {"quant_method": "fp8"},

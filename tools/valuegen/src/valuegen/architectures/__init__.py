@@ -12,12 +12,15 @@ if TYPE_CHECKING:
     from valuegen.keys import Keys
 
 FAMILIES = {
+    "BailingMoeForCausalLM": "bailing_moe",
+    "BailingMoeV2ForCausalLM": "bailing_moe",
     "Cohere2ForCausalLM": "cohere",
     "CohereForCausalLM": "cohere",
     "DeciLMForCausalLM": "decilm",
     "DeepseekV2ForCausalLM": "deepseek",
     "DeepseekV32ForCausalLM": "deepseek",
     "DeepseekV3ForCausalLM": "deepseek",
+    "Ernie4_5_MoeForCausalLM": "ernie45_moe",
     "FalconForCausalLM": "falcon",
     "GPT2LMHeadModel": "gpt2",
     "GPTBigCodeForCausalLM": "gpt_bigcode",
@@ -32,7 +35,9 @@ FAMILIES = {
     "Glm4MoeForCausalLM": "glm4_moe",
     "GlmMoeDsaForCausalLM": "deepseek",
     "GptOssForCausalLM": "gpt_oss",
+    "GraniteMoeForCausalLM": "granite_moe",
     "GraniteMoeHybridForCausalLM": "granite_hybrid",
+    "GraniteMoeSharedForCausalLM": "granite_moe",
     "KimiK25ForConditionalGeneration": "kimi_k25",
     "Llama4ForConditionalGeneration": "llama4",
     "LlamaForCausalLM": "llama",
@@ -55,6 +60,7 @@ FAMILIES = {
     "Qwen3MoeForCausalLM": "qwen_moe",
     "Qwen3NextForCausalLM": "qwen3_next",
     "Qwen3VLForConditionalGeneration": "qwen_vl",
+    "Qwen3VLMoeForConditionalGeneration": "qwen_vl",
     "Qwen3_5ForConditionalGeneration": "qwen3_next",
     "Qwen3_5MoeForConditionalGeneration": "qwen3_next",
     "Starcoder2ForCausalLM": "starcoder2",
