@@ -66,6 +66,7 @@ ARCHITECTURES = {
     "Qwen3MoeForCausalLM",
     "Qwen3NextForCausalLM",
     "Qwen3VLForConditionalGeneration",
+    "Qwen3VLMoeForConditionalGeneration",
     "Qwen3_5ForConditionalGeneration",
     "Qwen3_5MoeForConditionalGeneration",
     "Starcoder2ForCausalLM",

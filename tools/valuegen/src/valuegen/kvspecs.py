@@ -40,7 +40,7 @@ class Spec:
     cell_bytes: int  # what is stored per `tokens_per_cell`; for a state, all of it
     tokens_per_cell: int = 1
     padded_bytes: int | None = None  # of a block, where it is padded
-    window: int = 0  # tokens: of a window, of a chunk, of the encoder's output; 0: none
+    window: int = 0  # tokens, of a window or of a chunk; 0: none
     shape: tuple[int | str, ...] = ()  # what else is equal in layers that vLLM takes for the same
     state_blocks: int = 1  # of a request, for a state
     kernel_block: int | None = None  # tokens that kernels read at once; a block is whole such reads
@@ -75,7 +75,8 @@ class Spec:
         if self.type in ("full", "mla"):
             return ceil_div(ceil_div(length, settings.decode_context_parallel_size), self.block_size)
         if self.type == "cross-attention":
-            return ceil_div(self.window, self.block_size)
+            # The encoder's output, as long as a step may make it (config/scheduler.py).
+            return ceil_div(settings.max_num_batched_tokens, self.block_size)
         # Blocks behind the window are freed only when a step is processed: steps in flight keep theirs.
         if self.type == "chunked-local":
             return ceil_div(min(self.window + settings.max_in_flight_tokens, length), self.block_size)

@@ -106,7 +106,7 @@ def weight_shape(weight: Weight | Buffer, tensor_parallel_size: int) -> tuple[in
     return (part_width(part, tensor_parallel_size), *weight.shape[1:])
 
 
-def expert_shard(experts: Experts, ranks: Ranks) -> ExpertShard:
+def expert_shard(experts: Experts, ranks: Ranks, moe_backend: str = "auto") -> ExpertShard:
     """The share of the GPU that holds most: tensor and data parallel GPUs divide experts together."""
     gpus = ranks.tensor * ranks.data
     return ExpertShard(
@@ -117,6 +117,7 @@ def expert_shard(experts: Experts, ranks: Ranks) -> ExpertShard:
         bias=experts.bias,
         split=gpus > 1 and not ranks.expert_parallel,
         tensor_parallel_size=ranks.tensor,
+        backend=moe_backend,
     )
 
 

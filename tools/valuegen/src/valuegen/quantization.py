@@ -34,6 +34,7 @@ ALIASES = {
 ONLINE_FP8 = ("fp8", "fp8_per_tensor")
 LINEAR_CLASSES = {"Linear", "LinearBase"}
 DEPRECATED = ("fbgemm_fp8",)
+LAYER = re.compile(r"layers\.(\d+)\.")
 
 S = TypeVar("S")
 
@@ -210,12 +211,12 @@ class Quantization:
         if self.match == "exact":
             return self._names(name, merged=merged)
         if self.match == "substring":
-            return any(ignored in name for ignored in self.ignored)
+            return any(ignored in name for ignored in self._candidates(name))
         if self.match == "wildcard":
             return (
                 name.startswith(self._wildcards[0])
                 or self._names(name, merged=merged)
-                or any(ignored in name for ignored in self.ignored)
+                or any(ignored in name for ignored in self._candidates(name))
                 or any(fnmatchcase(name, pattern) for pattern in self._wildcards[1])
             )
         return any(_is(ignored, name) for ignored in self.ignored)
@@ -224,7 +225,20 @@ class Quantization:
         """Whether the list has this name; of experts, any name that goes on from it."""
         if "experts" not in name or merged:
             return name in self._ignored_set
-        return any(name in ignored for ignored in self.ignored)
+        return any(name in ignored for ignored in self._candidates(name))
+
+    def _candidates(self, name: str) -> list[str]:
+        """The entries that can have to do with a name: those of its layers and those of none."""
+        numbers = ("", *LAYER.findall(name))
+        return [ignored for number in numbers for ignored in self._ignored_by_layer.get(number, ())]
+
+    @cached_property
+    def _ignored_by_layer(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for ignored in self.ignored:
+            number = LAYER.search(ignored)
+            found.setdefault("" if number is None else number[1], []).append(ignored)
+        return found
 
 
 def shared_name(name: str) -> str:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from valuegen.keys import Keys
 
 FAMILIES = {
+    "BailingMoeForCausalLM": "bailing_moe",
+    "BailingMoeV2ForCausalLM": "bailing_moe",
     "Cohere2ForCausalLM": "cohere",
     "CohereForCausalLM": "cohere",
     "DeciLMForCausalLM": "decilm",
@@ -19,6 +21,7 @@ FAMILIES = {
     "DeepseekV32ForCausalLM": "deepseek",
     "DeepseekV3ForCausalLM": "deepseek",
     "DeepseekV4ForCausalLM": "deepseek_v4",
+    "Ernie4_5_MoeForCausalLM": "ernie45_moe",
     "FalconForCausalLM": "falcon",
     "GPT2LMHeadModel": "gpt2",
     "GPTBigCodeForCausalLM": "gpt_bigcode",
@@ -33,7 +36,9 @@ FAMILIES = {
     "Glm4MoeForCausalLM": "glm4_moe",
     "GlmMoeDsaForCausalLM": "deepseek",
     "GptOssForCausalLM": "gpt_oss",
+    "GraniteMoeForCausalLM": "granite_moe",
     "GraniteMoeHybridForCausalLM": "granite_hybrid",
+    "GraniteMoeSharedForCausalLM": "granite_moe",
     "KimiK25ForConditionalGeneration": "kimi_k25",
     "KimiK3ForConditionalGeneration": "kimi_k3",
     "Llama4ForConditionalGeneration": "llama4",
@@ -58,6 +63,7 @@ FAMILIES = {
     "Qwen3MoeForCausalLM": "qwen_moe",
     "Qwen3NextForCausalLM": "qwen3_next",
     "Qwen3VLForConditionalGeneration": "qwen_vl",
+    "Qwen3VLMoeForConditionalGeneration": "qwen_vl",
     "Qwen3_5ForConditionalGeneration": "qwen3_next",
     "Qwen3_5MoeForConditionalGeneration": "qwen3_next",
     "Starcoder2ForCausalLM": "starcoder2",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -24,9 +25,17 @@ class Place:
     shared: bool = False  # the layers of a stage share one copy
     copies: int = 1  # per place, for the equal layers of a vision tower
 
+    def __post_init__(self) -> None:
+        """Sort the layers: `within` looks for the ends of a stage."""
+        object.__setattr__(self, "layers", tuple(sorted(self.layers)))
+
+    def within(self, stage: range) -> tuple[int, ...]:
+        """Those of `layers` that a stage runs."""
+        return self.layers[bisect_left(self.layers, stage.start) : bisect_left(self.layers, stage.stop)]
+
     def count(self, stage: range, *, first: bool, last: bool) -> int:
         """Copies on a stage that runs the decoder layers of `stage`."""
-        here = sum(1 for layer in self.layers if layer in stage)
+        here = len(self.within(stage))
         if self.shared:
             here = min(here, 1)
         if (self.first and first) or (self.last and last):
@@ -154,7 +163,7 @@ Module = Linear | Experts | Embedding | Weight | Buffer | Attention
 class KvLayer:
     """Keys and values of an attention layer, before splitting."""
 
-    type: Literal["full", "sliding-window", "chunked-local"]
+    type: Literal["full", "sliding-window", "chunked-local", "cross-attention"]
     kv_heads: int
     head_size: int
     window: int | None = None  # tokens of the sliding window or of a chunk

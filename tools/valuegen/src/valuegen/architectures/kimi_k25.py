@@ -8,16 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from valuegen.architectures import deepseek
-from valuegen.architectures.base import (
-    MODEL_DTYPE,
-    Buffer,
-    Linear,
-    Module,
-    Part,
-    Place,
-    Weight,
-    text_keys,
-)
+from valuegen.architectures.base import MODEL_DTYPE, Buffer, Linear, Module, Part, Place, Weight, text_keys
 
 if TYPE_CHECKING:
     from valuegen.architectures.base import Architecture
@@ -29,15 +20,18 @@ FIRST = Place(first=True)
 def read(keys: Keys, architecture: str) -> Architecture:  # noqa: ARG001 - one signature for every family
     """Describe the language model, the tower and the projector."""
     text = text_keys(keys)
-    # vLLM casts the tower to the model's type only where no method quantizes it.
-    own = keys.optional("quantization_config")
-    cast = own.text("quant_method", "compressed-tensors") == "compressed-tensors"
-    times = MODEL_DTYPE if cast else "float32"
-    tower = _tower(keys.section("vision_config"), text.positive("hidden_size"), times)
+    tower = _tower(keys.section("vision_config"), text.positive("hidden_size"), _time_dtype(keys))
     return deepseek.language_model(text, prefix="language_model.", extra=tower)
 
 
-def _tower(keys: Keys, text_hidden: int, times: str) -> tuple[Module, ...]:
+def _time_dtype(keys: Keys) -> str:
+    """vLLM casts the tower to the engine's type, but not where a method may quantize it."""
+    quantized = keys.has("quantization_config")
+    method = keys.section("quantization_config").text("quant_method", "") if quantized else ""
+    return "float32" if quantized and method != "compressed-tensors" else MODEL_DTYPE
+
+
+def _tower(keys: Keys, text_hidden: int, time_dtype: str) -> tuple[Module, ...]:
     hidden = keys.positive("vt_hidden_size", 1152)
     inner = keys.positive("vt_intermediate_size", 4304)
     heads = keys.positive("vt_num_attention_heads", 16)
@@ -58,7 +52,7 @@ def _tower(keys: Keys, text_hidden: int, times: str) -> tuple[Module, ...]:
             f"{t}patch_embed.pos_emb.time_weight",
             FIRST,
             (keys.positive("init_pos_emb_time", 4), 1, hidden),
-            times,
+            time_dtype,
         ),
         _linear(f"{b}wqkv", layers, hidden, (Part(hidden, heads),) * 3),
         _linear(f"{b}wo", layers, hidden, (whole,), row=True),
