@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from valuegen import architectures, quantization_readers, shape
-from valuegen.architectures.base import LatentKv, StateKv, text_keys
+from valuegen.architectures.base import KvLayer, LatentKv, StateKv, text_keys
 from valuegen.errors import ModelError
 from valuegen.keys import Keys
 
@@ -61,6 +61,18 @@ class ModelConfig:
     def has_states(self) -> bool:
         """Whether some layers are recurrent."""
         return any(isinstance(cache, StateKv) for cache in self.caches)
+
+    @property
+    def is_latent(self) -> bool:
+        """Whether attention is latent (MLA)."""
+        return any(isinstance(cache, LatentKv) for cache in self.caches) and not any(
+            isinstance(cache, KvLayer) for cache in self.caches
+        )
+
+    @property
+    def is_compressed(self) -> bool:
+        """Whether a layer keeps several tokens as one, in DeepSeek-V4's own format."""
+        return any(isinstance(cache, LatentKv) and cache.side_by_side for cache in self.caches)
 
     @property
     def is_sparse(self) -> bool:
