@@ -40,7 +40,9 @@ class ModelConfig:
     tie_word_embeddings: bool
     dtype: str  # of the checkpoint: bfloat16, float16 or float32
     supports_float16: bool
+    cache_readers: tuple[tuple[int, int], ...]  # (layer without a cache, the layer whose it reads)
     supports_pipeline: bool
+    is_pooling: bool
     quantization: Quantization | None
     modules: tuple[Module, ...]
     kv_layers: tuple[tuple[KvCache, ...], ...]  # the caches of each decoder layer
@@ -112,7 +114,9 @@ class ModelConfig:
             tie_word_embeddings=described.tie_word_embeddings,
             dtype=_dtype(keys),
             supports_float16=described.supports_float16,
+            cache_readers=described.cache_readers,
             supports_pipeline=described.supports_pipeline,
+            is_pooling=described.is_pooling,
             quantization=quantization_readers.read(keys, modelopt),
             modules=described.modules,
             kv_layers=tuple(_caches(layer) for layer in described.kv_layers),
