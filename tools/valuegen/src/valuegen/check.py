@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from valuegen.checks import RULES, Finding, Found, Subject, schema
 from valuegen.document import SCHEMA
 from valuegen.errors import UsageError
-from valuegen.host import SLOW_READ
+from valuegen.host import ORDINARY_READ
 from valuegen.judgement import judge_workload
 from valuegen.workload import workloads
 
@@ -45,7 +45,7 @@ def check(
     values: Values,
     *,
     models: Mapping[str, str] | None = None,
-    bytes_per_second: int = SLOW_READ,
+    bytes_per_second: int = ORDINARY_READ,
     ignore: Iterable[str] = (),
 ) -> CheckReport:
     """Hold values to every rule that is not ignored.
@@ -86,9 +86,9 @@ def _sound(data: dict[str, Any], violations: Iterable[Found]) -> tuple[dict[str,
     if not isinstance(models, dict):
         return {}, []
     places = [found.at for found in violations]
-    broken = {at[1] for at in places if at[0] == "models" and len(at) > 1}
     if any(at[0] == "defaults" for at in places):  # every model has them in it
-        broken = set(models)
+        return {}, list(models)
+    broken = {at[1] for at in places if at[0] == "models" and len(at) > 1}
     kept = {name: body for name, body in models.items() if name not in broken}
     return {**data, "models": kept}, [name for name in models if name in broken]
 

@@ -71,6 +71,18 @@ class ModelConfig:
         return any(isinstance(cache, StateKv) for cache in self.caches)
 
     @property
+    def is_latent(self) -> bool:
+        """Whether attention is latent (MLA)."""
+        return any(isinstance(cache, LatentKv) for cache in self.caches) and not any(
+            isinstance(cache, KvLayer) for cache in self.caches
+        )
+
+    @property
+    def is_compressed(self) -> bool:
+        """Whether a layer keeps several tokens as one, in DeepSeek-V4's own format."""
+        return any(isinstance(cache, LatentKv) and cache.side_by_side for cache in self.caches)
+
+    @property
     def is_sparse(self) -> bool:
         """Whether sparse kernels read some layers' MLA cache."""
         return any(isinstance(cache, LatentKv) and cache.sparse for cache in self.caches)

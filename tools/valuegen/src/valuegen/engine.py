@@ -123,7 +123,7 @@ def resolve(
         enforce_eager=_or(settings.enforce_eager, False),
         compute_capability=compute_capability,
     )
-    if not limits.can_size_cache(resolved):
+    if not limits.can_size_cache(config, resolved):
         return resolved
     tokens = block_size(config.caches, resolved, settings.block_size)
     return replace(resolved, block_size=tokens)

@@ -50,7 +50,9 @@ class Ranks:
 
     def dividing(self, linear: Linear) -> int:
         """How many GPUs divide a layer that is not replicated anyway."""
-        return 1 if linear.sequence_parallel and self.sequence_parallel else self.tensor
+        if linear.sequence_parallel and self.sequence_parallel:
+            return 1
+        return 1 if linear.whole_unless is not None and linear.whole_unless % self.tensor else self.tensor
 
 
 def pipeline_layers(num_layers: int, pipeline_parallel_size: int) -> list[range]:
@@ -75,12 +77,14 @@ def padded_vocab(vocab: int) -> int:
 def part_width(part: Part, tensor_parallel_size: int) -> int:
     """A GPU's share of one merged matrix."""
     shares = min(part.units, tensor_parallel_size) if part.replicable else tensor_parallel_size
-    return part.width // shares
+    return round_up(part.width // shares, part.multiple)
 
 
 def shard(linear: Linear, tensor_parallel_size: int) -> Shard:
     """A GPU's share of a linear layer."""
-    inputs = linear.inputs // tensor_parallel_size if linear.split == "row" else linear.inputs
+    inputs = linear.inputs
+    if linear.split == "row":
+        inputs = round_up(inputs // tensor_parallel_size, linear.inputs_multiple)
     outputs = tuple(
         part_width(part, tensor_parallel_size) if linear.split == "column" else part.width
         for part in linear.parts
@@ -102,7 +106,7 @@ def weight_shape(weight: Weight | Buffer, tensor_parallel_size: int) -> tuple[in
     return (part_width(part, tensor_parallel_size), *weight.shape[1:])
 
 
-def expert_shard(experts: Experts, ranks: Ranks) -> ExpertShard:
+def expert_shard(experts: Experts, ranks: Ranks, moe_backend: str = "auto") -> ExpertShard:
     """The share of the GPU that holds most: tensor and data parallel GPUs divide experts together."""
     gpus = ranks.tensor * ranks.data
     return ExpertShard(
@@ -113,6 +117,7 @@ def expert_shard(experts: Experts, ranks: Ranks) -> ExpertShard:
         bias=experts.bias,
         split=gpus > 1 and not ranks.expert_parallel,
         tensor_parallel_size=ranks.tensor,
+        backend=moe_backend,
     )
 
 
@@ -192,9 +197,9 @@ def problems_of(config: ModelConfig, ranks: Ranks) -> list[tuple[str, str]]:
 
 def _linear_problems(config: ModelConfig, linear: Linear, ranks: Ranks) -> Iterator[tuple[str, str]]:
     tp = ranks.dividing(linear)
-    divided = [part.units for part in linear.parts if not part.replicable]
+    divided = [part.units for part in linear.parts if not part.replicable and part.multiple == 1]
     if linear.split == "row":
-        divided = [linear.inputs]
+        divided = [linear.inputs] if linear.inputs_multiple == 1 else []
     if linear.split != "replicated":
         for units in divided:
             if units % tp:
@@ -297,9 +302,18 @@ def _decode_context(config: ModelConfig, settings: ResolvedSettings) -> Iterator
 
 
 def _expert(config: ModelConfig, settings: ResolvedSettings) -> Iterator[Reason]:
-    if settings.enable_expert_parallel and not any(isinstance(m, Experts) for m in config.modules):
+    blocks = [module for module in config.modules if isinstance(module, Experts)]
+    if settings.enable_expert_parallel and not blocks:
         yield Reason(
             "expert-parallel",
             "--enable-expert-parallel needs a model with experts; this one has none",
             "leave --enable-expert-parallel out",
+        )
+    ranks = Ranks.of(settings)
+    gpus = ranks.tensor * ranks.data * settings.pipeline_parallel_size
+    for width in sorted({block.width for block in blocks if block.even_width and block.width % gpus}):
+        yield Reason(
+            "experts",
+            f"the {gpus} GPUs of all stages and replicas do not divide the experts' width of {width}",
+            "use a --pipeline-parallel-size and --data-parallel-size that make their number divide it",
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -24,9 +25,17 @@ class Place:
     shared: bool = False  # the layers of a stage share one copy
     copies: int = 1  # per place, for the equal layers of a vision tower
 
+    def __post_init__(self) -> None:
+        """Sort the layers: `within` looks for the ends of a stage."""
+        object.__setattr__(self, "layers", tuple(sorted(self.layers)))
+
+    def within(self, stage: range) -> tuple[int, ...]:
+        """Those of `layers` that a stage runs."""
+        return self.layers[bisect_left(self.layers, stage.start) : bisect_left(self.layers, stage.stop)]
+
     def count(self, stage: range, *, first: bool, last: bool) -> int:
         """Copies on a stage that runs the decoder layers of `stage`."""
-        here = sum(1 for layer in self.layers if layer in stage)
+        here = len(self.within(stage))
         if self.shared:
             here = min(here, 1)
         if (self.first and first) or (self.last and last):
@@ -45,6 +54,7 @@ class Part:
     width: int
     units: int
     replicable: bool = False
+    multiple: int = 1  # to which a GPU's share is rounded up
 
 
 @dataclass(frozen=True)
@@ -60,6 +70,8 @@ class Linear:
     checkpoint_names: tuple[str, ...] = ()  # the same matrices in the checkpoint, `*` as in `name`
     quantizable: bool = True
     dtype: str = MODEL_DTYPE  # of weight and bias; float32 for some routers
+    inputs_multiple: int = 1  # to which a GPU's share of the inputs is rounded up
+    whole_unless: int | None = None  # units: unless GPUs divide them, the layer is whole on every GPU
     sequence_parallel: bool = False  # whole on every GPU where the experts beside it run so (Ranks)
 
     @property
@@ -102,6 +114,7 @@ class Experts:
     projections: tuple[str, ...] = ("gate_proj", "up_proj", "down_proj")  # in the checkpoint
     checkpoint_name: str = ""  # as quantization configs name them, where that is not `name`
     one_per_gpu: bool = False  # the model's file refuses more tensor parallel GPUs than experts
+    even_width: bool = False  # the model's file wants the GPUs of all stages to divide the width
 
     @property
     def known_as(self) -> str:
@@ -131,6 +144,7 @@ class Buffer:
     dtype: str = MODEL_DTYPE
     units: int | None = None  # as in Weight
     replicable: bool = False
+    kernels: tuple[int, tuple[int, ...]] | None = None  # (units, shares): only where a GPU has such a share
 
 
 @dataclass(frozen=True)

@@ -39,10 +39,9 @@ class ModelName(click.ParamType[tuple[str, str]]):
 @click.option(
     "--storage-speed",
     type=HumanInt(),
-    default=100,
-    show_default=True,
-    metavar="MB/S",
-    help="With which the weights are read or downloaded.",
+    default=None,
+    metavar="BYTES",
+    help="What the model's storage reads per second, such as 500M or 2G.  [default: 100M]",
 )
 @click.option("--ignore", multiple=True, metavar="ID", help="A rule to leave out; repeatable.")
 @click.option(
@@ -57,7 +56,7 @@ def check_command(
     *,
     values: tuple[Path, ...],
     models: tuple[tuple[str, str], ...],
-    storage_speed: int,
+    storage_speed: int | None,
     ignore: tuple[str, ...],
     form: str | None,
     as_json: bool,
@@ -68,11 +67,15 @@ def check_command(
     """
     from valuegen import check, valuesfile  # noqa: PLC0415  (imports stay with the command that needs them)
     from valuegen.checkreport import show_check, summary  # noqa: PLC0415
+    from valuegen.host import ORDINARY_READ  # noqa: PLC0415
 
     if as_json and form not in (None, "json"):
         raise UsageError(f"--json and --format {form}: exclude each other", "keep one of them")
     report = check.check(
-        valuesfile.read(values), models=dict(models), bytes_per_second=storage_speed * 10**6, ignore=ignore
+        valuesfile.read(values),
+        models=dict(models),
+        bytes_per_second=storage_speed or ORDINARY_READ,
+        ignore=ignore,
     )
     if as_json or form == "json":
         import json  # noqa: PLC0415
