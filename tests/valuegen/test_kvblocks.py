@@ -169,3 +169,11 @@ def test_sparse_attention_on_hopper_keeps_its_own_fp8_format() -> None:
         for dtype in ("auto", "fp8", "fp8_e4m3")
     }
     assert latent == {"auto": 1152, "fp8": 656, "fp8_e4m3": 576}
+
+
+@pytest.mark.parametrize("name", ["zai-org/GLM-5", "deepseek-ai/DeepSeek-V4-Flash"])
+def test_sparse_attention_is_refused_on_gpus_without_kernels_for_it(name: str) -> None:
+    config = model(name)
+    for capability, refused in ((A100, True), (L40S, True), (H100, False), (B200, False)):
+        reasons = parallel.refusals(config, resolved(config, capability), compute_capability=capability)
+        assert ("gpu-attention" in {reason.code for reason in reasons}) == refused

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from valuegen.engine import ResolvedSettings
 
 BFLOAT16_CAPABILITY = (8, 0)
+SPARSE_MLA_CAPABILITY = (9, 0)  # no back end of platforms/cuda.py (_get_backend_priorities) is for older ones
 METHOD_CAPABILITY = {
     "awq": (7, 5),
     "compressed-tensors": (7, 5),  # of the schemes read here
@@ -106,6 +107,12 @@ def gpu_refusals(
             "gpu-dtype",
             f"--dtype bfloat16 needs compute capability 8.0; the GPU has {shown}",
             f"use --dtype {other}",
+        )
+    if (config.is_sparse or config.is_compressed) and compute_capability < SPARSE_MLA_CAPABILITY:
+        yield Reason(
+            "gpu-attention",
+            f"sparse attention over a latent cache needs compute capability 9.0; the GPU has {shown}",
+            "use a newer GPU, H100 for example",
         )
     if config.quantization is None:
         return
