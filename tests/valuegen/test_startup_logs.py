@@ -58,14 +58,14 @@ def test_the_safe_end_promises_no_more_than_the_log_had(kv_cache: list[Compariso
         assert one.estimate.low <= one.logged, one.record.id
 
 
-def test_every_large_miss_is_explained(kv_cache: list[Comparison]) -> None:
-    for one in kv_cache:
+def test_every_large_miss_is_explained(kv_cache: list[Comparison], held: Held) -> None:
+    for one in [*kv_cache, *accuracy.part(RECORDS, held, "activation", lambda parts: parts.activation)]:
         assert abs(one.error) <= MISS or one.record.stated.get("explained"), one.record.id
 
 
 def test_no_server_that_did_not_start_would_be_accepted(held: Held) -> None:
     failed = accuracy.failures(RECORDS, held)
-    assert len(failed) >= 3
+    assert len(failed) >= 5
     for record, verdict in failed:
         assert verdict.startswith("refused"), record.id
 
@@ -79,7 +79,7 @@ def test_the_activation_peak_of_a_model_never_seen_is_near_the_log(held: Held) -
 
 def test_weights_are_what_servers_logged() -> None:
     weights = accuracy.weights(RECORDS)
-    assert len(weights) >= 65
+    assert len(weights) > 80
     assert median(errors(weights)) <= 0.005
     for one in weights:
         assert abs(one.error) <= WEIGHTS_MISS or one.record.stated.get("weights_explained"), one.record.id

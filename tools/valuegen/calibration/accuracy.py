@@ -191,20 +191,7 @@ def document(records: Sequence[Record]) -> str:
         "",
         *_compared(sorted(cache, key=lambda one: (-one.record.minor[1], one.record.id))),
         "",
-        f"### Misses over {MISS:.0%}",
-        "",
-        *_table(
-            ["log", "error", "why"],
-            [
-                [
-                    _link(one.record),
-                    f"{one.error:+.1%}",
-                    one.record.stated.get("explained", "**not explained**"),
-                ]
-                for one in cache
-                if abs(one.error) > MISS
-            ],
-        ),
+        *_misses(cache),
         "",
         "### Left out",
         "",
@@ -233,6 +220,8 @@ def document(records: Sequence[Record]) -> str:
         "",
         *_compared(sorted(peaks, key=lambda one: (-one.record.minor[1], one.record.id))),
         "",
+        *_misses(peaks),
+        "",
         "## CUDA graphs",
         "",
         "vLLM estimates them before it captures any, and its own estimate is off by up to 64 % in these logs;",
@@ -251,6 +240,15 @@ def document(records: Sequence[Record]) -> str:
         ),
     ]
     return "\n".join([*lines, *starts.section()]) + "\n"
+
+
+def _misses(compared: Iterable[Comparison]) -> list[str]:
+    rows = [
+        [_link(one.record), f"{one.error:+.1%}", one.record.stated.get("explained", "**not explained**")]
+        for one in compared
+        if abs(one.error) > MISS
+    ]
+    return [f"### Misses over {MISS:.0%}", "", *_table(["log", "error", "why"], rows)]
 
 
 def _left_out(records: Iterable[Record]) -> dict[str, list[str]]:

@@ -30,6 +30,10 @@ PIPELINE_ALONE = (0.07, 0.05, 0.3)  # GiB: a pipeline without tensor parallelism
 # start a data centre GPU of Hopper or later has 0.51 to 0.61 GiB in use, others 0.38 to 0.41.
 CONTEXT_GIB = {"hopper": 0.62, "other": 0.42, "unified": 0.42}
 
+# vLLM's own estimate for layers with a recurrent state rose from 0.56 to 4.2 GiB with 0.26, for the same
+# graphs (vLLM issue 50780); no log shows it for every model, so only the safe end follows.
+RECURRENT_GRAPHS_SINCE, RECURRENT_GRAPHS = (0, 26), 7.5
+
 ENDS = ("point", "low", "high")
 
 Kind = Literal["hopper", "other", "unified"]
@@ -55,37 +59,41 @@ def activation(
     """Peak of the profiling pass on a GPU of one pipeline stage."""
     return Estimate.of(
         *(
-            _peak(shape, settings, calibration, end, first_stage=first_stage, last_stage=last_stage)
+            max(
+                peaks(
+                    shape, settings, calibration, end, first_stage=first_stage, last_stage=last_stage
+                ).values()
+            )
             for end in ENDS
         )
     )
 
 
-def _peak(
+def peaks(
     shape: Shape,
     settings: ResolvedSettings,
     calibration: Calibration,
-    end: str,
+    end: str = "point",
     *,
     first_stage: bool,
     last_stage: bool,
-) -> float:
-    """Bytes. The pass has up to three peaks, one after the other: images, a layer, the sampler."""
-    held = 0.0  # from one peak to the next
-    peaks = [0.0]
+) -> dict[str, float]:
+    """Bytes of the peaks of a pass, one after the other; what one leaves behind counts in the next."""
+    found = {}
+    held = 0.0
     if shape.encoder is not None and first_stage:
         seen = images(shape.encoder, settings, shape.hidden_size)
         held += seen.pixels + seen.embeddings
         copies = getattr(calibration.encoder_copies, end)
-        peaks.append(held + encoder_pass(shape.encoder, seen.patches, settings, copies))
+        found["images"] = held + encoder_pass(shape.encoder, seen.patches, settings, copies)
 
     experts = expert_workspace(shape.routed, shape.hidden_size, settings) if shape.routed else 0
-    peaks.append(held + layer_pass(shape, settings, getattr(calibration.residual_copies, end)) + experts)
+    found["a layer"] = held + layer_pass(shape, settings, getattr(calibration.residual_copies, end)) + experts
     if calibration.experts_keep_workspace:
         held += experts
     if last_stage and shape.computes_logits:
-        peaks.append(held + sampler_pass(shape, settings, getattr(calibration.sampler_bytes, end)))
-    return max(peaks)
+        found["the sampler"] = held + sampler_pass(shape, settings, getattr(calibration.sampler_bytes, end))
+    return found
 
 
 def layer_pass(shape: Shape, settings: ResolvedSettings, residual_copies: float) -> float:
@@ -178,7 +186,10 @@ def cuda_graphs(shape: Shape, settings: ResolvedSettings, gpu: Gpu, calibration:
     if settings.enforce_eager:
         return Estimate(0, 0, 0)
     graphs, size = graph_count(shape, settings, gpu), calibration.graph_bytes
-    return Estimate.of(graphs * size.point, graphs * size.low, graphs * size.high)
+    high = size.high
+    if shape.recurrent and calibration.minor >= RECURRENT_GRAPHS_SINCE:
+        high *= RECURRENT_GRAPHS
+    return Estimate.of(graphs * size.point, graphs * size.low, graphs * high)
 
 
 def graph_count(shape: Shape, settings: ResolvedSettings, gpu: Gpu) -> int:

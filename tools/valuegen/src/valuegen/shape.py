@@ -56,10 +56,17 @@ class Shape:
     encoder: Encoder | None = None
     computes_logits: bool = True  # embedding models pool instead
     graph_sizes_up_to: int | None = None  # where the model's class asks for more than its settings do
+    recurrent: bool = False  # some layers keep a state instead of a cache
 
 
 def read(
-    keys: Keys, *, architecture: str, vocab_size: int, hidden_size: int, intermediate_size: int
+    keys: Keys,
+    *,
+    architecture: str,
+    vocab_size: int,
+    hidden_size: int,
+    intermediate_size: int,
+    recurrent: bool = False,
 ) -> Shape:
     """Complete the widths that a family knows with what config.json says of experts and images."""
     text = text_keys(keys)
@@ -71,6 +78,7 @@ def read(
         routed=Routed(per_token, _first(text, EXPERT_WIDTH)) if per_token and _has_workspace(keys) else None,
         encoder=encoder(keys),
         graph_sizes_up_to=GRAPH_SIZES_UP_TO.get(architecture),
+        recurrent=recurrent,
     )
 
 
