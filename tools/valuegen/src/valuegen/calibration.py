@@ -55,6 +55,7 @@ class Calibration:
 
     minor: Minor
     measured_on: str  # the newest version among the logs behind it
+    sampler_counted: bool  # from vLLM's source: no log shows the sampler of this version
     sampler_bytes: Range  # per logit (row x vocabulary)
     residual_copies: Range  # hidden states that a layer holds beside its own MLP
     encoder_copies: Range  # the same in a vision tower
@@ -107,6 +108,7 @@ def select(document: dict[str, Any], minor: Minor) -> Calibration:
     return Calibration(
         minor=minor,
         measured_on=sampler["measured_on"],
+        sampler_counted=sampler["counted"],
         sampler_bytes=Range(*sampler["bytes"]),
         residual_copies=Range(*document["forward"]["residual_copies"]),
         encoder_copies=Range(*document["forward"]["encoder_copies"]),

@@ -123,7 +123,9 @@ def _rank(result: FitResult, rank: Rank) -> Iterator[Explanation]:
         _bytes(rank.activation.point),
         "calibrated",
         _activation(result, rank),
-        measured,
+        f"{measured}; the sampler is counted in vLLM 0.33.0 v1/worker/gpu/sample"
+        if fitted.sampler_counted
+        else measured,
     )
     graphs = overhead.graph_count(config.shape, settings, result.gpu)
     yield Explanation(
