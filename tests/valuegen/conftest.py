@@ -1,4 +1,4 @@
-"""The command line in this process."""
+"""The command line in this process; property tests without a clock, since machines differ."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from valuegen.cli import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+settings.register_profile("no clock", deadline=None)
+settings.load_profile("no clock")
 
 
 @dataclass(frozen=True)

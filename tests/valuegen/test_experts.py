@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.valuegen.models import model, on_h100
+from tests.valuegen.models import GIB, model, on_h100
 
 from valuegen import parallel, quantization_readers, weights
 from valuegen.architectures.base import Experts, Linear, Part, Place
 from valuegen.config import ModelConfig
+from valuegen.engine import EngineSettings, resolve
 from valuegen.keys import Keys
 from valuegen.parallel import Ranks
 
@@ -209,6 +210,13 @@ def test_shared_experts_are_whole_where_the_tokens_are_divided() -> None:
             "--tensor-parallel-size 16 does not divide the 8 of model.layers.*.attn.qkv_proj",
             "use --tensor-parallel-size 1, 2, 4 or 8",
         ),
+        (
+            GPT_OSS,
+            {"pipeline_parallel_size": 7},
+            "experts",
+            "the 7 GPUs of all stages and replicas do not divide the experts' width of 2880",
+            "use a --pipeline-parallel-size",
+        ),
         (GPT_OSS, {"dtype": "float16"}, "dtype", "does not work with mxfp4 weights", "use --dtype bfloat16"),
     ],
 )
@@ -301,10 +309,10 @@ def test_a_mixture_of_modelopt_gives_every_module_its_own_scheme() -> None:
 @pytest.mark.parametrize(
     ("root", "section", "shapes"),
     [
-        (  # Marlin pads 192 to 256
+        (
             {"model_type": "deepseek_v4"},
             {"quant_method": "fp8", "weight_block_size": [128, 128]},
-            {"w13_weight": (8, 512, 256), "w13_weight_scale": (8, 512, 16)},
+            {"w13_weight": (8, 384, 256), "w13_weight_scale": (8, 384, 16)},
         ),
         (
             {"model_type": "deepseek_v4"},
@@ -319,7 +327,7 @@ def test_a_mixture_of_modelopt_gives_every_module_its_own_scheme() -> None:
         (
             {"architectures": ["KimiK3ForConditionalGeneration"]},
             {"quant_method": "compressed-tensors", "format": "mxfp4-pack-quantized"},
-            {"w2_weight": (8, 512, 128), "w2_weight_scale": (8, 512, 8)},
+            {"w2_weight": (8, 512, 96), "w2_weight_scale": (8, 512, 6)},
         ),
         (
             {"model_type": "gpt_oss"},
@@ -343,6 +351,33 @@ def test_experts_of_a_kind_of_their_own_beside_other_layers(
     assert {name: stored[name] for name in shapes} == shapes
 
 
+@pytest.mark.parametrize(
+    ("name", "capability", "w13"),
+    [  # on one of 8 GPUs: gpt-oss has 2880 / 8 = 360, Qwen3-30B 768 / 8 = 96
+        (GPT_OSS, (8, 0), (128, 768, 1536)),
+        (GPT_OSS, (9, 0), (128, 768, 1440)),
+        (GPT_OSS, (10, 0), (128, 768, 1536)),
+        (GPT_OSS, (12, 0), (128, 768, 1536)),
+        (QWEN, (8, 0), (128, 192, 2048)),
+        (QWEN, (10, 0), (128, 256, 2048)),
+        (QWEN_FP8, (10, 0), (128, 192, 2048)),
+    ],
+)
+def test_the_kernels_of_a_gpu_decide_the_padding(
+    name: str, capability: tuple[int, int], w13: tuple[int, ...]
+) -> None:
+    config = model(name)
+    settings = resolve(
+        config,
+        EngineSettings(tensor_parallel_size=8),
+        gpu_memory_bytes=80 * GIB,
+        gpu_name="any",
+        compute_capability=capability,
+    )
+    held = {tensor.name: tensor.shape for tensor in weights.rank_tensors(config, settings, 0)}
+    assert held["model.layers.*.mlp.experts.routed_experts.w13_weight"] == w13
+
+
 def test_loaded_runtime_fp8_keeps_a_byte_of_each_weight_of_the_experts() -> None:
     config = model(QWEN)
     settings = on_h100(config, quantization="fp8")
@@ -351,6 +386,65 @@ def test_loaded_runtime_fp8_keeps_a_byte_of_each_weight_of_the_experts() -> None
     quantized = 48 * (128 * 3 * 768 * 2048 + (32 + 4 + 4) * 128 * 2048 + 32 * 128 * 2048 + 128 * 2048)
     scales = 4 * 48 * (2 * 128 + 3 + 1 + 1)
     assert created - loaded == quantized - scales
+
+
+ERNIE: dict[str, Any] = {
+    "architectures": ["Ernie4_5_MoeForCausalLM"],
+    "hidden_size": 2560,
+    "intermediate_size": 12288,
+    "num_hidden_layers": 28,
+    "num_attention_heads": 20,
+    "num_key_value_heads": 4,
+    "head_dim": 128,
+    "vocab_size": 103424,
+    "moe_num_experts": 64,
+    "moe_num_shared_experts": 2,
+    "moe_intermediate_size": 1536,
+    "moe_layer_start_index": 1,
+    "moe_layer_end_index": -1,
+    "tie_word_embeddings": True,
+}
+GRANITE: dict[str, Any] = {
+    "architectures": ["GraniteMoeForCausalLM"],
+    "hidden_size": 1024,
+    "intermediate_size": 512,
+    "num_hidden_layers": 24,
+    "num_attention_heads": 16,
+    "num_key_value_heads": 8,
+    "vocab_size": 49155,
+    "num_local_experts": 32,
+    "tie_word_embeddings": True,
+}
+LING: dict[str, Any] = {
+    "architectures": ["BailingMoeForCausalLM"],
+    "hidden_size": 2048,
+    "intermediate_size": 5632,
+    "moe_intermediate_size": 1408,
+    "num_hidden_layers": 28,
+    "num_attention_heads": 16,
+    "num_key_value_heads": 4,
+    "head_dim": 128,
+    "vocab_size": 126464,
+    "max_position_embeddings": 16384,
+    "num_experts": 64,
+    "num_shared_experts": 2,
+}
+
+
+@pytest.mark.parametrize(
+    ("config", "parameters"),
+    [  # as the model cards state them
+        (ERNIE, "21.8"),  # ERNIE-4.5-21B-A3B
+        (GRANITE, "1.3"),  # granite-3.1-1b-a400m
+        (LING, "16.8"),  # Ling-lite
+    ],
+)
+def test_families_outside_the_golden_data_have_as_many_parameters_as_published(
+    config: dict[str, Any], parameters: str
+) -> None:
+    described = ModelConfig.from_dict(config, name="any")
+    assert f"{weights.parameter_count(described) / 1e9:.1f}" == parameters
+    assert not parallel.refusals(described, on_h100(described, tensor_parallel_size=4))
 
 
 SECTIONS: list[dict[str, Any] | None] = [

@@ -42,9 +42,11 @@ ARCHITECTURES = {
     "GptOssForCausalLM",
     "GraniteMoeHybridForCausalLM",
     "KimiK25ForConditionalGeneration",
+    "Llama4ForConditionalGeneration",
     "LlamaForCausalLM",
     "Mamba2ForCausalLM",
     "MambaForCausalLM",
+    "MiMoV2FlashForCausalLM",
     "MiniMaxM2ForCausalLM",
     "Mistral3ForConditionalGeneration",
     "MistralForCausalLM",
@@ -61,6 +63,7 @@ ARCHITECTURES = {
     "Qwen3MoeForCausalLM",
     "Qwen3NextForCausalLM",
     "Qwen3VLForConditionalGeneration",
+    "Qwen3VLMoeForConditionalGeneration",
     "Qwen3_5ForConditionalGeneration",
     "Qwen3_5MoeForConditionalGeneration",
     "Starcoder2ForCausalLM",
@@ -69,6 +72,7 @@ ARCHITECTURES = {
 IRRELEVANT = re.compile(
     r"_token_id$|_token_index$|dropout|_eps$|initializer_range|use_cache|transformers_version|_pdrop$|hidden_act"
     r"|softcapping|observer|query_pre_attn|pretraining_tp|mm_tokens_per_image|quantization_status|global_compress"
+    r"|\.experts\.[1-9]"  # the first expert speaks for all
 )
 
 

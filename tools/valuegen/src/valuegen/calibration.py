@@ -72,11 +72,6 @@ class Calibration:
         """Whether the experts' buffers are still held when the logits are computed."""
         return self.minor >= EXPERTS_KEEP_WORKSPACE_SINCE
 
-    @property
-    def default_utilization(self) -> float | None:
-        """--gpu-memory-utilization where it is not what 0.33 has."""
-        return OLD_UTILIZATION if self.minor < RAISED_UTILIZATION_SINCE else None
-
 
 def calibration(vllm_version: str) -> Calibration:
     """The coefficients for a version such as "0.33" or "0.33.0"; UsageError outside 0.10 to 0.33."""
@@ -87,6 +82,11 @@ def calibration(vllm_version: str) -> Calibration:
             f"use a version in that range; the default is {DEFAULT_VLLM_VERSION}",
         )
     return select(_document(), minor)
+
+
+def default_utilization(minor: Minor) -> float | None:
+    """--gpu-memory-utilization where it is not what 0.33 has."""
+    return OLD_UTILIZATION if minor < RAISED_UTILIZATION_SINCE else None
 
 
 def minor_of(vllm_version: str) -> Minor:

@@ -15,12 +15,17 @@ from valuegen.schemes import MX_BLOCK, Stored
 from valuegen.units import ceil_div, round_up
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 SMALLEST_REFINED_BLOCK = 32  # below it vLLM does not refine FP8 blocks
 SMALLEST_WNA16_GROUP = 32
 MARLIN_GROUPS = (-1, 32, 64, 128)
 MARLIN_INPUTS = 128
+
+
+# Multiples of width and inputs, by the kernels (fused_moe/oracle).
+PLAIN_PADDING = {"flashinfer_trtllm": (128, 1)}
+MXFP4_PADDING = {"flashinfer_trtllm": (128, 256), "marlin": (128, 256), "triton": (64, 1)}
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,7 @@ class ExpertShard:
     bias: bool
     split: bool  # the width is divided over GPUs
     tensor_parallel_size: int  # of the attention layers, whoever divides the experts
+    backend: str = "auto"  # whose kernels run them; "auto" pads nothing
 
     @property
     def rows(self) -> int:
@@ -47,6 +53,11 @@ class ExpertShard:
             Stored(f"w13_{name}", (self.experts, *w13), dtype),
             Stored(f"w2_{name}", (self.experts, *w2), dtype),
         )
+
+    def padded(self, multiples: Mapping[str, tuple[int, int]]) -> ExpertShard:
+        """The share after the padding that the kernels want: multiples of width and inputs."""
+        width, inputs = multiples.get(self.backend, (1, 1))
+        return replace(self, width=round_up(self.width, width), inputs=round_up(self.inputs, inputs))
 
     def biases(self, dtype: str) -> tuple[Stored, ...]:
         """The experts' biases, where the model has them."""
@@ -63,7 +74,9 @@ class PlainExperts:
     """Not quantized."""
 
     def tensors(self, shard: ExpertShard, dtype: str) -> tuple[Stored, ...]:
-        """The weights in the engine's own type."""
+        """The weights in the engine's own type, padded where the kernels want it."""
+        if not shard.bias:  # TensorRT-LLM's kernels do not run the activation of experts with biases
+            shard = shard.padded(PLAIN_PADDING)
         return (*shard.pair("weight", shard.by_input, dtype), *shard.biases(dtype))
 
     def problem(self, shard: ExpertShard) -> str | None:  # noqa: ARG002 - one signature for every scheme
@@ -278,13 +291,13 @@ class BlockScaledExperts:
 
     bits: Literal[4, 8]
     weight: str = "weight"
-    width_multiple: int = 1
-    inputs_multiple: int = 1
+    padded: bool = False
+    gpt_oss: bool = False  # vLLM has kernels of its own for this model
     biased: bool = True  # creates the model's biases
 
     def tensors(self, shard: ExpertShard, dtype: str) -> tuple[Stored, ...]:
         """Packed weights and scales after padding, and biases."""
-        padded = self._padded(shard)
+        padded = shard.padded(MXFP4_PADDING) if self.padded else shard
         weights = ((o, i * self.bits // 8) for o, i in padded.by_input)
         scales = ((o, i // MX_BLOCK) for o, i in padded.by_input)
         return (
@@ -292,10 +305,6 @@ class BlockScaledExperts:
             *padded.pair("weight_scale", scales, "uint8"),
             *(padded.biases("bfloat16" if self.bits == 4 else dtype) if self.biased else ()),
         )
-
-    def _padded(self, shard: ExpertShard) -> ExpertShard:
-        inputs = round_up(shard.inputs, self.inputs_multiple)
-        return replace(shard, inputs=inputs, width=round_up(shard.width, self.width_multiple))
 
     def problem(self, shard: ExpertShard) -> str | None:
         """MXFP8 blocks must not straddle GPUs; MXFP4 ones are padded."""
@@ -305,9 +314,8 @@ class BlockScaledExperts:
         return None
 
 
-# What the kernels of an H100 ask for: the Triton one, which vLLM takes for gpt-oss, and Marlin.
-TRITON_MXFP4 = BlockScaledExperts(4, width_multiple=64)
-MARLIN_MXFP4 = BlockScaledExperts(4, width_multiple=128, inputs_multiple=256)
+GPT_OSS_MXFP4 = BlockScaledExperts(4, padded=True, gpt_oss=True)
+MXFP4 = BlockScaledExperts(4, padded=True)
 
 ExpertScheme = (
     PlainExperts
@@ -319,3 +327,18 @@ ExpertScheme = (
     | BlockScaledExperts
 )
 PLAIN_EXPERTS = PlainExperts()
+
+
+def chosen_backend(scheme: ExpertScheme, compute_capability: tuple[int, int]) -> str:
+    """The kernels that --moe-backend auto picks, where sizes depend on them; else `auto`.
+
+    Source: fused_moe/oracle/{unquantized,mxfp4}.py (the order) and fused_moe/experts (what runs where).
+    """
+    is_data_center_blackwell = compute_capability[0] == 10
+    if isinstance(scheme, PlainExperts):
+        return "flashinfer_trtllm" if is_data_center_blackwell else "triton"
+    if not isinstance(scheme, BlockScaledExperts) or not scheme.padded:
+        return "auto"
+    if is_data_center_blackwell:
+        return "flashinfer_trtllm"
+    return "triton" if scheme.gpt_oss and (9, 0) <= compute_capability < (12, 0) else "marlin"

@@ -102,7 +102,7 @@ def weight_shape(weight: Weight | Buffer, tensor_parallel_size: int) -> tuple[in
     return (part_width(part, tensor_parallel_size), *weight.shape[1:])
 
 
-def expert_shard(experts: Experts, ranks: Ranks) -> ExpertShard:
+def expert_shard(experts: Experts, ranks: Ranks, moe_backend: str = "auto") -> ExpertShard:
     """The share of the GPU that holds most: tensor and data parallel GPUs divide experts together."""
     gpus = ranks.tensor * ranks.data
     return ExpertShard(
@@ -113,6 +113,7 @@ def expert_shard(experts: Experts, ranks: Ranks) -> ExpertShard:
         bias=experts.bias,
         split=gpus > 1 and not ranks.expert_parallel,
         tensor_parallel_size=ranks.tensor,
+        backend=moe_backend,
     )
 
 
@@ -288,9 +289,18 @@ def _decode_context(config: ModelConfig, settings: ResolvedSettings) -> Iterator
 
 
 def _expert(config: ModelConfig, settings: ResolvedSettings) -> Iterator[Reason]:
-    if settings.enable_expert_parallel and not any(isinstance(m, Experts) for m in config.modules):
+    blocks = [module for module in config.modules if isinstance(module, Experts)]
+    if settings.enable_expert_parallel and not blocks:
         yield Reason(
             "expert-parallel",
             "--enable-expert-parallel needs a model with experts; this one has none",
             "leave --enable-expert-parallel out",
+        )
+    ranks = Ranks.of(settings)
+    gpus = ranks.tensor * ranks.data * settings.pipeline_parallel_size
+    for width in sorted({block.width for block in blocks if block.even_width and block.width % gpus}):
+        yield Reason(
+            "experts",
+            f"the {gpus} GPUs of all stages and replicas do not divide the experts' width of {width}",
+            "use a --pipeline-parallel-size and --data-parallel-size that make their number divide it",
         )

@@ -34,6 +34,7 @@ ALIASES = {
 ONLINE_FP8 = ("fp8", "fp8_per_tensor")
 LINEAR_CLASSES = {"Linear", "LinearBase"}
 DEPRECATED = ("fbgemm_fp8",)
+LAYER = re.compile(r"layers\.(\d+)\.")
 
 S = TypeVar("S")
 
@@ -131,15 +132,22 @@ class Quantization:
         own = self._module_rules.get(name)
         if own is not None:
             return own
-        for prefix in (f"{name}.", f"{name.removesuffix('.experts')}."):
-            for known, rule in self._module_rules.items():
-                if known.startswith(prefix):
-                    return rule
-        return None
+        first = self._first_inside
+        return first.get(name) or first.get(name.removesuffix(".experts"))
 
     @cached_property
     def _module_rules(self) -> dict[str, Rule]:
         return dict(self.modules or ())
+
+    @cached_property
+    def _first_inside(self) -> dict[str, Rule]:
+        """For every module that contains named ones: the rule of the first of them."""
+        found: dict[str, Rule] = {}
+        for name, rule in self.modules or ():
+            parts = name.split(".")
+            for length in range(1, len(parts)):
+                found.setdefault(".".join(parts[:length]), rule)
+        return found
 
     def by_scheme(self, linear: Linear, layers: tuple[int, ...]) -> dict[Scheme, tuple[int, ...]]:
         """The layers of a stage, by how their matrix is stored."""
@@ -191,14 +199,25 @@ class Quantization:
     def _ignored_set(self) -> frozenset[str]:
         return frozenset(self.ignored)
 
+    @cached_property
+    def _wildcards(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Beginnings of names, which most patterns ask for and which are fast, and the other patterns."""
+        patterns = [name for name in self.ignored if re.search(r"[*?\[]", name)]
+        simple = [name for name in patterns if re.search(r"[*?\[]", name[:-1]) is None and name.endswith("*")]
+        others = tuple(name for name in patterns if name not in simple)
+        return tuple(name.removesuffix("*") for name in simple), others
+
     def _ignores(self, name: str, *, merged: bool) -> bool:
         if self.match == "exact":
             return self._names(name, merged=merged)
         if self.match == "substring":
-            return any(ignored in name for ignored in self.ignored)
+            return any(ignored in name for ignored in self._candidates(name))
         if self.match == "wildcard":
-            return self._names(name, merged=merged) or any(
-                ignored in name or fnmatchcase(name, ignored) for ignored in self.ignored
+            return (
+                name.startswith(self._wildcards[0])
+                or self._names(name, merged=merged)
+                or any(ignored in name for ignored in self._candidates(name))
+                or any(fnmatchcase(name, pattern) for pattern in self._wildcards[1])
             )
         return any(_is(ignored, name) for ignored in self.ignored)
 
@@ -206,7 +225,20 @@ class Quantization:
         """Whether the list has this name; of experts, any name that goes on from it."""
         if "experts" not in name or merged:
             return name in self._ignored_set
-        return any(name in ignored for ignored in self.ignored)
+        return any(name in ignored for ignored in self._candidates(name))
+
+    def _candidates(self, name: str) -> list[str]:
+        """The entries that can have to do with a name: those of its layers and those of none."""
+        numbers = ("", *LAYER.findall(name))
+        return [ignored for number in numbers for ignored in self._ignored_by_layer.get(number, ())]
+
+    @cached_property
+    def _ignored_by_layer(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for ignored in self.ignored:
+            number = LAYER.search(ignored)
+            found.setdefault("" if number is None else number[1], []).append(ignored)
+        return found
 
 
 def shared_name(name: str) -> str:

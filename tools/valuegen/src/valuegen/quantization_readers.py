@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from valuegen import quantization_compressed, quantization_modelopt, schemes
 from valuegen.errors import Reason
 from valuegen.expert_schemes import (
-    MARLIN_MXFP4,
-    TRITON_MXFP4,
+    GPT_OSS_MXFP4,
+    MXFP4,
     EightBitExperts,
     Nvfp4Experts,
     Wna16Experts,
@@ -50,11 +50,11 @@ def _from_section(section: Keys, root: Keys) -> Quantization | None:
         return None  # vLLM, too, ignores a section without a method
     model_type = root.text("model_type", "")
     if method == "mxfp4":
-        return _mxfp4(TRITON_MXFP4 if model_type == "gpt_oss" else MARLIN_MXFP4)
+        return _mxfp4(GPT_OSS_MXFP4 if model_type == "gpt_oss" else MXFP4)
     if method == "fp8" and model_type == "deepseek_v4":
         return _deepseek_v4(section, root)
     if _is_kimi_k3(root) and section.text("format", "") == "mxfp4-pack-quantized":
-        return _mxfp4(MARLIN_MXFP4)
+        return _mxfp4(MXFP4)
     if method not in READERS:
         known = ", ".join(sorted({"mxfp4", *READERS}))
         raise section.fail("quant_method", f"is {method!r}; known are {known}", "choose another checkpoint")
@@ -79,7 +79,7 @@ def _deepseek_v4(section: Keys, root: Keys) -> Quantization:
     rule = plain.rules[0]
     if expert_dtype == "fp4" and isinstance(rule.scheme, EightBit):
         is_nvfp4 = section.text("moe_quant_algo", "").upper() == "NVFP4"
-        experts: ExpertScheme = Nvfp4Experts() if is_nvfp4 else MARLIN_MXFP4
+        experts: ExpertScheme = Nvfp4Experts() if is_nvfp4 else MXFP4
         rule = replace(rule, scheme=replace(rule.scheme, scale_dtype="float8_e8m0fnu"), experts=experts)
     return replace(plain, method="deepseek_v4_fp8", rules=(rule,))
 

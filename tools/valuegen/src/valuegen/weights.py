@@ -11,7 +11,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from valuegen.architectures.base import MODEL_DTYPE, Attention, Buffer, Embedding, Experts, Linear, Weight
-from valuegen.expert_schemes import PLAIN_EXPERTS, EightBitExperts
+from valuegen.expert_schemes import PLAIN_EXPERTS, EightBitExperts, chosen_backend
 from valuegen.limits import is_online_fp8
 from valuegen.parallel import (
     Ranks,
@@ -66,6 +66,7 @@ class Stage:
     last: bool
     ranks: Ranks
     dtype: str
+    compute_capability: tuple[int, int] | None = None  # None: weights as they are on disk
     online_fp8: bool = False
 
 
@@ -84,6 +85,7 @@ def rank_tensors(
         last=pipeline_stage == pp - 1,
         ranks=Ranks.of(settings),
         dtype=settings.dtype,
+        compute_capability=settings.compute_capability,
         online_fp8=loaded and is_online_fp8(config, settings),
     )
     return [tensor for module in config.modules for tensor in _tensors(config, module, stage)]
@@ -197,18 +199,19 @@ def _schemes(config: ModelConfig, linear: Linear, stage: Stage, count: int) -> I
     if config.quantization is None:
         yield (LOADED_FP8 if stage.online_fp8 and linear.quantizable else PLAIN), count
         return
-    layers = () if linear.place.shared else linear.place.layers
-    here = tuple(layer for layer in layers if layer in stage.layers)
+    here = () if linear.place.shared else linear.place.within(stage.layers)
     for scheme, members in config.quantization.by_scheme(linear, here).items():
         yield scheme, len(members) or count
 
 
 def _experts(config: ModelConfig, experts: Experts, stage: Stage, count: int) -> Iterator[Tensor]:
-    share = expert_shard(experts, stage.ranks)
     name = f"{experts.name}.routed_experts"
     if stage.ranks.expert_parallel and stage.ranks.tensor * stage.ranks.data > 1:
         yield Tensor(f"{name}._expert_map", (experts.count,), "int32", count, is_buffer=True)
+    capability = stage.compute_capability
     for scheme, copies in _expert_schemes(config, experts, stage, count):
+        backend = "auto" if capability is None else chosen_backend(scheme, capability)
+        share = expert_shard(experts, stage.ranks, backend)
         yield from _stored(name, scheme.tensors(share, stage.dtype), copies)
 
 
@@ -218,7 +221,7 @@ def _expert_schemes(
     if config.quantization is None:
         yield (LOADED_FP8_EXPERTS if stage.online_fp8 else PLAIN_EXPERTS), count
         return
-    layers = tuple(layer for layer in experts.place.layers if layer in stage.layers)
+    layers = experts.place.within(stage.layers)
     for scheme, members in config.quantization.by_expert_scheme(experts, layers).items():
         yield scheme, len(members) or count
 

@@ -21,7 +21,7 @@ def requests(count: int) -> str:
 
 
 def gpus(result: FitResult) -> str:
-    """The GPUs of one replica and how the model is split over them: 4 x L40S (TP4)."""
+    """The GPUs of one replica and how the model is split over them: 4 x L40S (TP4), EP: experts."""
     settings = result.settings
     split = [
         f"{label}{size}"
@@ -32,4 +32,6 @@ def gpus(result: FitResult) -> str:
         )
         if size > 1
     ]
+    if settings.enable_expert_parallel:
+        split.append("EP")
     return f"{result.gpus} x {result.gpu.name}" + (f" ({' '.join(split)})" if split else "")

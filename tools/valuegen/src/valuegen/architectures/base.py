@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -24,9 +25,17 @@ class Place:
     shared: bool = False  # the layers of a stage share one copy
     copies: int = 1  # per place, for the equal layers of a vision tower
 
+    def __post_init__(self) -> None:
+        """Sort the layers: `within` looks for the ends of a stage."""
+        object.__setattr__(self, "layers", tuple(sorted(self.layers)))
+
+    def within(self, stage: range) -> tuple[int, ...]:
+        """Those of `layers` that a stage runs."""
+        return self.layers[bisect_left(self.layers, stage.start) : bisect_left(self.layers, stage.stop)]
+
     def count(self, stage: range, *, first: bool, last: bool) -> int:
         """Copies on a stage that runs the decoder layers of `stage`."""
-        here = sum(1 for layer in self.layers if layer in stage)
+        here = len(self.within(stage))
         if self.shared:
             here = min(here, 1)
         if (self.first and first) or (self.last and last):
@@ -102,6 +111,7 @@ class Experts:
     projections: tuple[str, ...] = ("gate_proj", "up_proj", "down_proj")  # in the checkpoint
     checkpoint_name: str = ""  # as quantization configs name them, where that is not `name`
     one_per_gpu: bool = False  # the model's file refuses more tensor parallel GPUs than experts
+    even_width: bool = False  # the model's file wants the GPUs of all stages to divide the width
 
     @property
     def known_as(self) -> str:

@@ -35,6 +35,7 @@ def read(keys: Keys, architecture: str) -> Architecture:  # noqa: ARG001 - one s
         router="router",
         router_bias=True,
         expert_bias=True,
+        even_width=True,
     )
     every = Place(layers=tuple(range(s.layers)))
     local = tuple(layer % 2 == 0 for layer in range(s.layers))

@@ -38,7 +38,7 @@ def read(keys: Keys, architecture: str) -> Architecture:  # noqa: ARG001 - one s
         conv_bias=keys.flag("mamba_conv_bias", default=True),
         bias=keys.flag("mamba_proj_bias", default=False),
     )
-    feed_forward: list[Module] = list(_shared(keys, s))
+    feed_forward: list[Module] = list(shared_mlp(keys, s, default=1024))
     experts = keys.count("num_local_experts", 8)
     if experts:
         block = moe.Block(
@@ -62,8 +62,9 @@ def read(keys: Keys, architecture: str) -> Architecture:  # noqa: ARG001 - one s
     )
 
 
-def _shared(keys: Keys, s: dense.Sizes) -> tuple[Module, ...]:
-    width = keys.count("shared_intermediate_size", 1024)
+def shared_mlp(keys: Keys, s: dense.Sizes, *, default: int) -> tuple[Module, ...]:
+    """The MLP that runs beside the experts of every layer."""
+    width = keys.count("shared_intermediate_size", default)
     if not width:
         return ()
     name, every = "model.layers.*.shared_mlp.", Place(layers=tuple(range(s.layers)))

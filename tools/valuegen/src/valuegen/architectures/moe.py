@@ -35,6 +35,7 @@ class Block:
     projections: tuple[str, ...] = ("gate_proj", "up_proj", "down_proj")
     checkpoint_module: str | None = None  # in a quantization config, where it is not `module`
     one_per_gpu: bool = False  # as in base.Experts
+    even_width: bool = False  # as in base.Experts
     shared_width: int = 0  # of all shared experts together; 0: none
     shared: str = "shared_experts"
     shared_gate: str | None = None  # a vector that weighs the shared experts
@@ -71,6 +72,7 @@ def modules(
             projections=block.projections,
             checkpoint_name=f"{layer}{block.checkpoint_module}.experts" if block.checkpoint_module else "",
             one_per_gpu=block.one_per_gpu,
+            even_width=block.even_width,
         ),
     ]
     if block.routing_bias is not None:

@@ -10,34 +10,44 @@ from typing import TYPE_CHECKING
 from valuegen.architectures import dense, moe, rope
 
 if TYPE_CHECKING:
-    from valuegen.architectures.base import Architecture
+    from valuegen.architectures.base import Architecture, Module
     from valuegen.keys import Keys
+
+
+QWEN2 = {"num_key_value_heads": 16, "vocab_size": 151936}
+QWEN3 = {"num_key_value_heads": 4, "vocab_size": 151936}
 
 
 def read(keys: Keys, architecture: str) -> Architecture:
     """Describe a Qwen2-MoE or Qwen3-MoE model."""
+    return language_model(keys, architecture)
+
+
+def language_model(
+    keys: Keys, architecture: str, *, prefix: str = "", extra: tuple[Module, ...] = ()
+) -> Architecture:
+    """The decoder, alone or behind a vision tower (`extra`)."""
     qwen3 = architecture == "Qwen3MoeForCausalLM"
-    s = _qwen3_sizes(keys) if qwen3 else dense.sizes(keys.without("head_dim"), **QWEN2)
+    s = dense.sizes(keys, **QWEN3) if qwen3 else dense.sizes(keys.without("head_dim"), **QWEN2)
     max_position = keys.positive("max_position_embeddings", 32768)
     rotary = rope.read(keys, max_position)
     options = dense.Options(
         qkv_bias=keys.flag("attention_bias", default=False) if qwen3 else True,
         qk_norm=qwen3,
         every_stage=True,
+        prefix=prefix,
     )
     return dense.decoder(
         s,
         tie=keys.flag("tie_word_embeddings", default=False),
         max_position=max_position,
         rope=rotary,
-        tables=(dense.rotary_table(s, rotary, max_position),),
+        tables=(dense.rotary_table(s, rotary, max_position, prefix=prefix),),
         kv_layers=dense.full_attention(s),
         options=options,
         feed_forward=moe.mixed(s, block(keys, qwen3=qwen3), moe.by_step(keys, s.layers), options=options),
+        extra=extra,
     )
-
-
-QWEN2 = {"num_key_value_heads": 16, "vocab_size": 151936}
 
 
 def block(keys: Keys, *, qwen3: bool) -> moe.Block:
@@ -52,7 +62,3 @@ def block(keys: Keys, *, qwen3: bool) -> moe.Block:
         shared="shared_expert",
         shared_gate="shared_expert_gate" if shared or not qwen3 else None,
     )
-
-
-def _qwen3_sizes(keys: Keys) -> dense.Sizes:
-    return dense.sizes(keys, num_key_value_heads=4, vocab_size=151936)

@@ -1,13 +1,13 @@
-"""Qwen2.5-VL and Qwen3-VL: the dense Qwen decoders behind a vision tower that merges patches.
+"""Qwen2.5-VL and Qwen3-VL: the Qwen decoders behind a vision tower that merges patches.
 
-Source: vLLM 0.33.0 model_executor/models/{qwen2_5_vl,qwen3_vl}.py; defaults of transformers' configs.
+Source: vLLM 0.33.0 model_executor/models/{qwen2_5_vl,qwen3_vl,qwen3_vl_moe}.py; defaults of transformers' configs.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from valuegen.architectures import blocks, qwen
+from valuegen.architectures import blocks, qwen, qwen_moe
 from valuegen.architectures.base import Buffer, Module, Place, text_keys
 
 if TYPE_CHECKING:
@@ -31,6 +31,10 @@ def read(keys: Keys, architecture: str) -> Architecture:
             prefix="language_model.",
             extra=_tower2(vision),
             counts_time=True,
+        )
+    if architecture == "Qwen3VLMoeForConditionalGeneration":
+        return qwen_moe.language_model(
+            text, "Qwen3MoeForCausalLM", prefix="language_model.", extra=qwen3_tower(vision)
         )
     # vLLM builds Qwen3-VL's language model from text_config alone.
     tie = text.flag("tie_word_embeddings", default=False)
