@@ -53,6 +53,16 @@ def test_the_kv_cache_of_a_model_never_seen_is_near_the_log(kv_cache: list[Compa
     assert mean(errors(older)) <= 0.08
 
 
+def test_the_readme_names_the_figures_of_the_report(kv_cache: list[Comparison]) -> None:
+    readme = " ".join(REPORT.parents[1].joinpath("README.md").read_text().split())
+    newer = [one for one in kv_cache if one.record.minor >= NEWER]
+    older = [one for one in kv_cache if one.record.minor < NEWER]
+    assert f"against {len(kv_cache)} start-up logs" in readme
+    figures = [median(errors(kv_cache)), mean(errors(newer)), mean(errors(older))]
+    total, since, before = (f"{100 * figure:.1f} %" for figure in figures)
+    assert f"median error {total}, mean {since} since 0.19 and {before} before" in readme
+
+
 def test_the_safe_end_promises_no_more_than_the_log_had(kv_cache: list[Comparison]) -> None:
     for one in kv_cache:
         assert one.estimate.low <= one.logged, one.record.id

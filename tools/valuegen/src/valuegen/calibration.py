@@ -81,7 +81,7 @@ def calibration(vllm_version: str) -> Calibration:
             f"--vllm-version {vllm_version}: valuegen knows 0.{OLDEST[1]} to 0.{NEWEST[1]}",
             f"use a version in that range; the default is {DEFAULT_VLLM_VERSION}",
         )
-    return select(_document(), minor)
+    return _known(minor)
 
 
 def default_utilization(minor: Minor) -> float | None:
@@ -129,6 +129,11 @@ def _latest(entries: list[dict[str, Any]], minor: Minor) -> dict[str, Any]:
     return max(
         (entry for entry in entries if tuple(entry["since"]) <= minor), key=lambda entry: entry["since"]
     )
+
+
+@cache
+def _known(minor: Minor) -> Calibration:
+    return select(_document(), minor)
 
 
 @cache
