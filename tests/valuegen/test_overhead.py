@@ -21,10 +21,11 @@ from valuegen.overhead import (
     expert_workspace,
     graph_count,
     has_custom_all_reduce,
+    latent_context,
     non_torch,
     peaks,
 )
-from valuegen.shape import Encoder, Routed, Shape
+from valuegen.shape import Encoder, Latent, Routed, Shape
 
 if TYPE_CHECKING:
     from valuegen.engine import ResolvedSettings
@@ -44,6 +45,7 @@ shapes = st.builds(
     hidden_size=st.integers(1, 20_000),
     intermediate_size=st.integers(0, 60_000),
     routed=st.none() | st.builds(Routed, per_token=st.integers(1, 10), width=st.integers(1, 20_000)),
+    latent=st.none() | st.builds(Latent, heads=st.integers(1, 128), width=st.integers(1, 512)),
     encoder=st.none()
     | st.builds(
         Encoder,
@@ -153,6 +155,16 @@ def test_experts_share_two_buffers_as_wide_as_what_passes_through() -> None:
     wide = Routed(per_token=8, width=4096)
     assert expert_workspace(wide, 2048, whole) == expert_workspace(wide, 2048, settings_of())
     assert expert_workspace(wide, 2048, split) < expert_workspace(wide, 2048, whole)
+
+
+def test_latent_attention_unfolds_as_much_context_as_a_step_takes() -> None:
+    """65,536 tokens x 128 heads / 8 GPUs x (128 + 128) x 2 bytes."""
+    latent = model("deepseek-ai/DeepSeek-V3").shape.latent
+    assert latent is not None
+    long = settings_of(max_model_len=40960, tensor_parallel_size=8)
+    assert latent_context(latent, long) == 65_536 * 16 * 256 * 2
+    short = replace(long, max_model_len=1024, max_num_seqs=1)
+    assert latent_context(latent, short) == 8 * 1024 * 16 * 256 * 2
 
 
 @pytest.mark.parametrize(("seqs", "graphs"), [(1, 84), (1024, 166)])

@@ -168,6 +168,7 @@ def _activation(result: FitResult, rank: Rank) -> str:
         "images": "pixels, embeddings and a layer of the vision tower for as many images as the batch holds",
         "a layer": f"2 B x {tokens} tokens x (3 x {shape.intermediate_size} / {settings.tensor_parallel_size} + "
         f"{fitted.residual_copies.point:.1f} x {shape.hidden_size} hidden)",
+        "attention": "hidden states, and the earlier tokens of prompts unfolded from the latent cache",
         "the sampler": f"{fitted.sampler_bytes.point:.1f} B x {rows} rows x {padded_vocab(shape.vocab_size)} "
         f"logits + 2 B x {tokens + rows} x {shape.hidden_size} hidden",
     }

@@ -19,10 +19,12 @@ if TYPE_CHECKING:
     from valuegen.calibration import Calibration
     from valuegen.catalog.gpus import Gpu
     from valuegen.engine import ResolvedSettings
-    from valuegen.shape import Encoder, Routed, Shape
+    from valuegen.shape import Encoder, Latent, Routed, Shape
 
 MLP_COPIES = 3  # gate and up together, and their product, beside each other (layers/activation.py)
 PIXEL_CHANNELS = 3
+ATTENTION_COPIES = 3  # hidden states, residual and queries, beside the context of latent attention
+MOST_CONTEXT_ROWS = 64 * 1024
 PIPELINE_COPIES = 2  # hidden states and residual, received from the stage before and sent on
 PIPELINE_ALONE = (0.07, 0.05, 0.3)  # GiB: a pipeline without tensor parallelism, two H100 on 0.19
 
@@ -91,6 +93,9 @@ def peaks(
     found["a layer"] = held + layer_pass(shape, settings, getattr(calibration.residual_copies, end)) + experts
     if calibration.experts_keep_workspace:
         held += experts
+    if shape.latent is not None:
+        states = _element(settings) * settings.max_num_batched_tokens * ATTENTION_COPIES * shape.hidden_size
+        found["attention"] = held + states + latent_context(shape.latent, settings)
     if last_stage and shape.computes_logits:
         found["the sampler"] = held + sampler_pass(shape, settings, getattr(calibration.sampler_bytes, end))
     return found
@@ -111,6 +116,17 @@ def sampler_pass(shape: Shape, settings: ResolvedSettings, sampler_bytes: float)
     rows = min(settings.max_num_batched_tokens, settings.max_num_seqs)
     hidden = _element(settings) * (settings.max_num_batched_tokens + rows) * shape.hidden_size
     return hidden + sampler_bytes * rows * padded_vocab(shape.vocab_size)
+
+
+def latent_context(latent: Latent, settings: ResolvedSettings) -> float:
+    """Bytes of the earlier tokens of prompts, unfolded: as many as the chunked prefill takes at once.
+
+    Source: vLLM 0.33.0 layers/attention/mla_attention.py (determine_chunked_prefill_workspace_size, forward).
+    """
+    pages = 4 * settings.max_num_seqs * settings.block_size
+    rows = min(max(8 * settings.max_model_len, pages), MOST_CONTEXT_ROWS)
+    heads = ceil_div(latent.heads, settings.tensor_parallel_size)
+    return _element(settings) * rows * heads * latent.width
 
 
 def expert_workspace(routed: Routed, hidden_size: int, settings: ResolvedSettings) -> int:
