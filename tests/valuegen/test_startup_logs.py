@@ -73,11 +73,11 @@ def test_every_large_miss_is_explained(kv_cache: list[Comparison], held: Held) -
         assert abs(one.error) <= MISS or one.record.stated.get("explained"), one.record.id
 
 
-def test_no_server_that_did_not_start_would_be_accepted(held: Held) -> None:
-    failed = accuracy.failures(RECORDS, held)
-    assert len(failed) >= 5
-    for record, verdict in failed:
-        assert verdict.startswith("refused"), record.id
+def test_no_server_that_did_not_start_would_be_accepted() -> None:
+    failed = accuracy.failures(RECORDS)
+    assert len(failed) >= 8
+    for record, result in failed:
+        assert result.verdict == "too-big", record.id
 
 
 def test_the_activation_peak_of_a_model_never_seen_is_near_the_log(held: Held) -> None:

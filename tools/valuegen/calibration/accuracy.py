@@ -14,12 +14,17 @@ from typing import TYPE_CHECKING, Any
 import starts
 from coefficients import fit
 from records import Parts, Record, predicted
-from valuegen.calibration import OLDEST
+from valuegen.calibration import DEFAULT_VLLM_VERSION, OLDEST
+from valuegen.engine import EngineSettings
+from valuegen.fit import judge
+from valuegen.model import Model
 from valuegen.overhead import Estimate
 from valuegen.units import GIB
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+
+    from valuegen.fit import FitResult
 
 NEWER = (0, 19)
 MISS = 0.10  # an error from here on needs its explanation
@@ -124,28 +129,19 @@ def part(
     ]
 
 
-def failures(records: Iterable[Record], held: Held) -> list[tuple[Record, str]]:
-    """Logs of servers that did not start, and what valuegen says of them at its safe end."""
+def failures(records: Iterable[Record]) -> list[tuple[Record, FitResult]]:
+    """Logs of servers that did not start, and what `valuegen fit` says; 0.33 where no version is known."""
     found = []
     for record in records:
-        if "failed" not in record.stated or record.stated.get("engine") != "V1" or record.weights is None:
+        settings = record.stated["settings"]
+        if "failed" not in record.stated or record.stated.get("engine") == "V0":
             continue
-        parts = predicted(record, held.out(record))
-        if parts is not None and record.run is not None:
-            left = record.run.budget - record.weights - parts.total("high")
-            beside = record.run.gpu.memory_bytes - record.run.budget - parts.beside
-            found.append((record, _verdict(left, beside, (record.gib("needed") or 0.0) * GIB)))
+        if record.config is None or record.gpu is None or "tensor_parallel_size" not in settings:
+            continue
+        model = Model(record.config.name, record.config, "config", "a log", "")
+        version = record.stated["vllm"] if record.minor >= OLDEST else DEFAULT_VLLM_VERSION
+        found.append((record, judge(model, record.gpu, EngineSettings(**settings), vllm_version=version)))
     return found
-
-
-def _verdict(left: float, beside: float, needed: float) -> str:
-    if left <= 0:
-        return f"refused: {-left / GIB:.2f} GiB short of any cache"
-    if beside < 0:
-        return f"refused: {-beside / GIB:.2f} GiB short beside the budget"
-    if left < needed:
-        return f"refused: {left / GIB:.2f} of {needed / GIB:.2f} GiB for a request"
-    return "accepted"
 
 
 def document(records: Sequence[Record]) -> str:
@@ -234,8 +230,14 @@ def document(records: Sequence[Record]) -> str:
         *_table(
             ["log", "vLLM", "model", "GPU", "valuegen"],
             [
-                [_link(record), record.stated.get("vllm", ""), record.stated["model"], _gpu(record), verdict]
-                for record, verdict in failures(records, held)
+                [
+                    _link(record),
+                    record.stated.get("vllm", ""),
+                    record.stated["model"],
+                    _gpu(record),
+                    f"{result.verdict}: {result.reasons[0].message}",
+                ]
+                for record, result in failures(records)
             ],
         ),
     ]

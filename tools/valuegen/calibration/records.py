@@ -19,7 +19,7 @@ from valuegen.engine import EngineSettings, ResolvedSettings, resolve
 from valuegen.errors import ValuegenError
 from valuegen.keys import Keys
 from valuegen.model import Model
-from valuegen.overhead import Estimate, activation, context_bytes, cuda_graphs, non_torch
+from valuegen.overhead import Estimate, activation, cuda_graphs, non_torch
 from valuegen.units import GIB
 
 if TYPE_CHECKING:
@@ -170,12 +170,6 @@ class Parts:
     non_torch: Estimate
     graphs: Estimate
     graphs_in_budget: bool
-    context: int
-
-    @property
-    def beside(self) -> int:
-        """Bytes that lie beside the budget, at the safe end."""
-        return self.context + (0 if self.graphs_in_budget else self.graphs.high)
 
     def total(self, end: str) -> int:
         """Bytes taken from the budget, at one end of the estimates."""
@@ -193,7 +187,6 @@ def predicted(record: Record, document: dict[str, Any]) -> Parts | None:
         non_torch=non_torch(run.settings, run.gpu, fitted),
         graphs=cuda_graphs(run.shape, run.settings, run.gpu, fitted),
         graphs_in_budget=fitted.graphs_in_budget,
-        context=context_bytes(run.gpu),
     )
 
 
