@@ -193,3 +193,8 @@ def test_any_document_is_either_refused_or_computed_to_the_end(config: dict[str,
         assert kvcache.layout(parsed, engine).bytes_per_block > 0
     assert weights.parameter_count(parsed) > 0
     assert weights.checkpoint_bytes(parsed) > 0
+
+
+def test_a_model_type_that_vllm_has_no_config_for_is_refused() -> None:
+    with pytest.raises(ModelError, match="model_type is 'deepseek_ref'; known are deepseek_v4"):
+        model("deepseek-ai/DeepSeek-V4-Flash", model_type="deepseek_ref")

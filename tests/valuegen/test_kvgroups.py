@@ -114,3 +114,21 @@ def test_mla_beside_a_window_keeps_the_whole_context_where_pages_do_not_divide()
     latent, window = Spec("mla", 16, 1152), Spec("sliding-window", 16, 4096, window=512)
     (group,) = kvgroups.group([latent, window], disable_hybrid=False)
     assert {spec.type for spec in group.members.values()} == {"mla", "full"}
+
+
+def test_cross_attention_keeps_what_a_step_may_encode() -> None:
+    settings = dataclasses.replace(SETTINGS, max_model_len=448, max_num_batched_tokens=1500)
+    layers = [*[Spec("full", 16, 4096)] * 4, *[Spec("cross-attention", 16, 4096)] * 4]
+    stage = kvcache.layout_of_specs(layers, settings)
+    assert [(group.type, group.layers, group.blocks_per_request) for group in stage.groups] == [
+        ("full", 4, 448 // 16),
+        ("cross-attention", 4, -(-1500 // 16)),
+    ]
+
+
+def test_a_model_without_a_cache_has_room_for_anything() -> None:
+    """vLLM then keeps its null block only."""
+    stage = kvcache.layout_of_specs([], SETTINGS)
+    capacity = kvcache.capacity(kvcache.KvCacheLayout(512, 16, (stage,)), [0])
+    assert (stage.bytes_per_block, stage.groups) == (0, ())
+    assert (capacity.num_blocks, capacity.fits) == (1, True)

@@ -57,6 +57,8 @@ shapes = st.builds(
     ),
     computes_logits=st.booleans(),
     recurrent=st.booleans(),
+    sparse=st.booleans(),
+    streams=st.integers(1, 8),
 )
 batches = st.builds(
     lambda seqs, tokens, tensor, eager: settings_of(

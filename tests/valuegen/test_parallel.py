@@ -93,7 +93,8 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
         {"kv_cache_dtype": "int3"},
         "kv-cache-dtype",
         "--kv-cache-dtype int3 is not supported here",
-        "use --kv-cache-dtype auto, bfloat16, float16, fp8, fp8_e4m3 or fp8_e5m2",
+        "use --kv-cache-dtype auto, bfloat16, float16, fp8, fp8_e4m3, fp8_e5m2, int4_per_token_head, "
+        "int8_per_token_head or fp8_per_token_head",
     ),
     (
         "google/gemma-2-2b",

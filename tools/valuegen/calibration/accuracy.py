@@ -83,6 +83,7 @@ def left_out(record: Record) -> str | None:
         f"it does not state {missing[0] if missing else ''}": bool(missing),
         "it states no KV cache": not figures,
         "its model is not known": record.shape is None,
+        "its server did not start (see the end)": "failed" in stated,
         "it leaves out settings that decide it": "settings_unknown" in stated,
         "a draft model shares the GPU": "draft" in stated,
         "its weights are neither stated nor of a family that valuegen counts": record.weights is None,

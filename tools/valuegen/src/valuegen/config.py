@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from valuegen import architectures, quantization_readers, shape
-from valuegen.architectures.base import LatentKv, StateKv, text_keys
+from valuegen.architectures.base import KvLayer, LatentKv, StateKv, text_keys
 from valuegen.errors import ModelError
 from valuegen.keys import Keys
 
@@ -40,7 +40,9 @@ class ModelConfig:
     tie_word_embeddings: bool
     dtype: str  # of the checkpoint: bfloat16, float16 or float32
     supports_float16: bool
+    cache_readers: tuple[tuple[int, int], ...]  # (layer without a cache, the layer whose it reads)
     supports_pipeline: bool
+    is_pooling: bool
     quantization: Quantization | None
     modules: tuple[Module, ...]
     kv_layers: tuple[tuple[KvCache, ...], ...]  # the caches of each decoder layer
@@ -61,6 +63,18 @@ class ModelConfig:
     def has_states(self) -> bool:
         """Whether some layers are recurrent."""
         return any(isinstance(cache, StateKv) for cache in self.caches)
+
+    @property
+    def is_latent(self) -> bool:
+        """Whether attention is latent (MLA)."""
+        return any(isinstance(cache, LatentKv) for cache in self.caches) and not any(
+            isinstance(cache, KvLayer) for cache in self.caches
+        )
+
+    @property
+    def is_compressed(self) -> bool:
+        """Whether a layer keeps several tokens as one, in DeepSeek-V4's own format."""
+        return any(isinstance(cache, LatentKv) and cache.side_by_side for cache in self.caches)
 
     @property
     def is_sparse(self) -> bool:
@@ -101,7 +115,9 @@ class ModelConfig:
             tie_word_embeddings=described.tie_word_embeddings,
             dtype=_dtype(keys),
             supports_float16=described.supports_float16,
+            cache_readers=described.cache_readers,
             supports_pipeline=described.supports_pipeline,
+            is_pooling=described.is_pooling,
             quantization=quantization_readers.read(keys, modelopt),
             modules=described.modules,
             kv_layers=caches,

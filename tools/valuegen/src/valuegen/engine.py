@@ -120,7 +120,7 @@ def resolve(
         enforce_eager=_or(settings.enforce_eager, False),
         compute_capability=compute_capability,
     )
-    if not limits.can_size_cache(resolved):
+    if not limits.can_size_cache(config, resolved):
         return resolved
     tokens = block_size(config.caches, resolved, settings.block_size)
     return replace(resolved, block_size=tokens)
@@ -166,5 +166,6 @@ def _dtype(config: ModelConfig, asked: str | None, compute_capability: tuple[int
     supported.append("float32")
     if compute_capability >= (8, 0):
         supported.insert(0, "bfloat16")
-    wanted = supported[0] if config.dtype == "float32" else config.dtype
-    return wanted if wanted in supported else supported[0]
+    preferred = "float16" if config.is_pooling and config.supports_float16 else supported[0]
+    wanted = preferred if config.dtype == "float32" else config.dtype
+    return wanted if wanted in supported else preferred

@@ -34,6 +34,7 @@ DISK_MARGIN = 1.1  # tokenizer, partial downloads
 # Bytes per second. The slowest shared storage among the logs of calibration/host.toml read 53 MB/s; a
 # first download over 1 Gbit/s is twice as fast, a local disk ten times.
 SLOW_READ = 50 * 10**6
+ORDINARY_READ = 100 * 10**6  # that first download: what `check` takes, so as to find only what is wrong
 FASTEST_READ = 1500 * 10**6  # what vLLM's default loader does on one GPU from the fastest disk
 ENGINE_INIT_SECONDS = 300  # compile, capture graphs, warm up: twice the longest of the logs, 142 s
 LEAST_STARTUP_SECONDS = 600  # vLLM's own VLLM_ENGINE_READY_TIMEOUT_S

@@ -11,7 +11,13 @@ from math import gcd
 from typing import TYPE_CHECKING, Literal
 
 from valuegen.architectures.base import MODEL_DTYPE, KvLayer, LatentKv, StateKv
-from valuegen.schemes import DTYPE_BYTES, KV_CACHE_DTYPE_BYTES, SPARSE_MLA_FORMATS
+from valuegen.schemes import (
+    DTYPE_BYTES,
+    KV_CACHE_DTYPE_BYTES,
+    SPARSE_MLA_FORMATS,
+    TOKEN_HEAD_SCALES,
+    TOKEN_HEAD_TYPES,
+)
 from valuegen.units import ceil_div, round_up
 
 if TYPE_CHECKING:
@@ -34,7 +40,7 @@ class Spec:
     cell_bytes: int  # what is stored per `tokens_per_cell`; for a state, all of it
     tokens_per_cell: int = 1
     padded_bytes: int | None = None  # of a block, where it is padded
-    window: int = 0  # tokens: of a window, of a chunk, of the encoder's output; 0: none
+    window: int = 0  # tokens, of a window or of a chunk; 0: none
     shape: tuple[int | str, ...] = ()  # what else is equal in layers that vLLM takes for the same
     state_blocks: int = 1  # of a request, for a state
     kernel_block: int | None = None  # tokens that kernels read at once; a block is whole such reads
@@ -69,7 +75,8 @@ class Spec:
         if self.type in ("full", "mla"):
             return ceil_div(ceil_div(length, settings.decode_context_parallel_size), self.block_size)
         if self.type == "cross-attention":
-            return ceil_div(self.window, self.block_size)
+            # The encoder's output, as long as a step may make it (config/scheduler.py).
+            return ceil_div(settings.max_num_batched_tokens, self.block_size)
         # Blocks behind the window are freed only when a step is processed: steps in flight keep theirs.
         if self.type == "chunked-local":
             return ceil_div(min(self.window + settings.max_in_flight_tokens, length), self.block_size)
@@ -97,6 +104,9 @@ def token_bytes(cache: KvLayer | LatentKv, settings: ResolvedSettings) -> int:
             return SPARSE_MLA_FORMATS[settings.kv_cache_dtype]
         return cache.width * _element_bytes(cache.dtype, settings)
     heads = max(1, cache.kv_heads // settings.tensor_parallel_size)
+    if settings.kv_cache_dtype in TOKEN_HEAD_TYPES:
+        packed = TOKEN_HEAD_TYPES[settings.kv_cache_dtype]
+        return heads * (cache.head_size // packed + _values(cache) // packed + TOKEN_HEAD_SCALES)
     return heads * (cache.head_size + _values(cache)) * _element_bytes(None, settings)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from valuegen import kvgroups, kvspecs
 from valuegen.errors import Reason
 from valuegen.quantization import ONLINE_FP8
-from valuegen.schemes import DTYPE_BYTES, KV_CACHE_DTYPE_BYTES, SPARSE_MLA_FORMATS
+from valuegen.schemes import DTYPE_BYTES, KV_CACHE_DTYPE_BYTES, SPARSE_MLA_FORMATS, TOKEN_HEAD_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,6 +34,9 @@ METHOD_CAPABILITY = {
     "modelopt_mxfp8": (8, 0),
     "mxfp4": (8, 0),
 }
+# Of the kernels for latent attention (v1/attention/backends/mla).
+MLA_CACHE_TYPES = ("auto", "bfloat16", "float16", "fp8", "fp8_e4m3")
+COMPRESSED_CACHE_TYPES = ("auto", "fp8", "fp8_e4m3", "fp8_ds_mla")  # models/deepseek_v4/attention.py
 FLOAT32_METHODS = ("compressed-tensors",)
 BFLOAT16_METHODS = ("modelopt_mxfp8", "mxfp4")
 
@@ -65,10 +68,21 @@ def not_positive(settings: ResolvedSettings) -> Iterator[Reason]:
         )
 
 
-def can_size_cache(settings: ResolvedSettings) -> bool:
+def can_size_cache(config: ModelConfig, settings: ResolvedSettings) -> bool:
     """Whether sizes and types are such that the KV cache can be counted at all."""
-    known = settings.kv_cache_dtype in {**KV_CACHE_DTYPE_BYTES, **SPARSE_MLA_FORMATS}
+    known = settings.kv_cache_dtype in cache_types(config)
     return known and settings.dtype in DTYPE_BYTES and not list(not_positive(settings))
+
+
+def cache_types(config: ModelConfig) -> list[str]:
+    """What --kv-cache-dtype may be for this model."""
+    if config.is_compressed:
+        return list(COMPRESSED_CACHE_TYPES)
+    if config.is_sparse:
+        return [*MLA_CACHE_TYPES, *SPARSE_MLA_FORMATS]
+    if config.is_latent:
+        return list(MLA_CACHE_TYPES)
+    return [*KV_CACHE_DTYPE_BYTES, *TOKEN_HEAD_TYPES]
 
 
 def refusals(config: ModelConfig, settings: ResolvedSettings) -> list[Reason]:
@@ -145,13 +159,12 @@ def _types(config: ModelConfig, settings: ResolvedSettings) -> Iterator[Reason]:
             f"--dtype float16 does not work with {own.method} weights",
             "use --dtype bfloat16, or another checkpoint",
         )
-    if settings.kv_cache_dtype in SPARSE_MLA_FORMATS and config.is_sparse:
-        return
-    if settings.kv_cache_dtype not in KV_CACHE_DTYPE_BYTES:
+    known = cache_types(config)
+    if settings.kv_cache_dtype not in known:
         yield Reason(
             "kv-cache-dtype",
             f"--kv-cache-dtype {settings.kv_cache_dtype} is not supported here",
-            f"use --kv-cache-dtype {any_of(list(KV_CACHE_DTYPE_BYTES))}",
+            f"use --kv-cache-dtype {any_of(known)}",
         )
 
 
@@ -180,7 +193,7 @@ def _cache(config: ModelConfig, settings: ResolvedSettings) -> Iterator[Reason]:
             f"--block-size {settings.block_size} is no multiple of 16",
             f"use --block-size {max(16, settings.block_size // 16 * 16)}",
         )
-    if not can_size_cache(settings):
+    if not can_size_cache(config, settings):
         return
     try:
         kvgroups.group(

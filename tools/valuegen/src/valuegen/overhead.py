@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from valuegen.parallel import padded_vocab
 from valuegen.schemes import DTYPE_BYTES
-from valuegen.units import GIB, ceil_div
+from valuegen.units import GIB, MIB, ceil_div
 
 if TYPE_CHECKING:
     from valuegen.calibration import Calibration
@@ -35,6 +35,12 @@ CONTEXT_GIB = {"hopper": 0.62, "other": 0.42, "unified": 0.42}
 # vLLM's own estimate for layers with a recurrent state rose from 0.56 to 4.2 GiB with 0.26, for the same
 # graphs (vLLM issue 50780); no log shows it for every model, so only the safe end follows.
 RECURRENT_GRAPHS_SINCE, RECURRENT_GRAPHS = (0, 26), 7.5
+
+# Dummy logits of the indexer (layers/sparse_attn_indexer.py, VLLM_SPARSE_INDEXER_MAX_LOGITS_MB).
+INDEXER_LOGITS = 512 * MIB
+# The kernels of sparse attention hold more than these formulas say: with the only log of DeepSeek-V4,
+# on the first version that had it, the safe end has to reach 2.5 GiB further.
+SPARSE_REACH = 2.5 * GIB
 
 ENDS = ("point", "low", "high")
 
@@ -59,16 +65,11 @@ def activation(
     shape: Shape, settings: ResolvedSettings, calibration: Calibration, *, first_stage: bool, last_stage: bool
 ) -> Estimate:
     """Peak of the profiling pass on a GPU of one pipeline stage."""
-    return Estimate.of(
-        *(
-            max(
-                peaks(
-                    shape, settings, calibration, end, first_stage=first_stage, last_stage=last_stage
-                ).values()
-            )
-            for end in ENDS
-        )
+    point, low, high = (
+        max(peaks(shape, settings, calibration, end, first_stage=first_stage, last_stage=last_stage).values())
+        for end in ENDS
     )
+    return Estimate.of(point, low, high + (SPARSE_REACH if shape.sparse else 0))
 
 
 def peaks(
@@ -105,7 +106,9 @@ def layer_pass(shape: Shape, settings: ResolvedSettings, residual_copies: float)
     """Bytes of one layer over a full batch: hidden states, and the MLP's split among the GPUs."""
     width = MLP_COPIES * shape.intermediate_size / settings.tensor_parallel_size
     copies = residual_copies + (PIPELINE_COPIES if settings.pipeline_parallel_size > 1 else 0)
-    return _element(settings) * settings.max_num_batched_tokens * (width + copies * shape.hidden_size)
+    hidden = copies * shape.streams * shape.hidden_size
+    states = _element(settings) * settings.max_num_batched_tokens * (width + hidden)
+    return states + (INDEXER_LOGITS if shape.sparse else 0)
 
 
 def sampler_pass(shape: Shape, settings: ResolvedSettings, sampler_bytes: float) -> float:
@@ -114,7 +117,8 @@ def sampler_pass(shape: Shape, settings: ResolvedSettings, sampler_bytes: float)
     Tensor parallelism does not shrink it: every rank gathers all logits (v1/sample/ops).
     """
     rows = min(settings.max_num_batched_tokens, settings.max_num_seqs)
-    hidden = _element(settings) * (settings.max_num_batched_tokens + rows) * shape.hidden_size
+    states = settings.max_num_batched_tokens * shape.streams + rows
+    hidden = _element(settings) * states * shape.hidden_size
     return hidden + sampler_bytes * rows * padded_vocab(shape.vocab_size)
 
 

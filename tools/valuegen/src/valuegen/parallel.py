@@ -50,7 +50,9 @@ class Ranks:
 
     def dividing(self, linear: Linear) -> int:
         """How many GPUs divide a layer that is not replicated anyway."""
-        return 1 if linear.sequence_parallel and self.sequence_parallel else self.tensor
+        if linear.sequence_parallel and self.sequence_parallel:
+            return 1
+        return 1 if linear.whole_unless is not None and linear.whole_unless % self.tensor else self.tensor
 
 
 def pipeline_layers(num_layers: int, pipeline_parallel_size: int) -> list[range]:
@@ -75,12 +77,14 @@ def padded_vocab(vocab: int) -> int:
 def part_width(part: Part, tensor_parallel_size: int) -> int:
     """A GPU's share of one merged matrix."""
     shares = min(part.units, tensor_parallel_size) if part.replicable else tensor_parallel_size
-    return part.width // shares
+    return round_up(part.width // shares, part.multiple)
 
 
 def shard(linear: Linear, tensor_parallel_size: int) -> Shard:
     """A GPU's share of a linear layer."""
-    inputs = linear.inputs // tensor_parallel_size if linear.split == "row" else linear.inputs
+    inputs = linear.inputs
+    if linear.split == "row":
+        inputs = round_up(inputs // tensor_parallel_size, linear.inputs_multiple)
     outputs = tuple(
         part_width(part, tensor_parallel_size) if linear.split == "column" else part.width
         for part in linear.parts
@@ -193,9 +197,9 @@ def problems_of(config: ModelConfig, ranks: Ranks) -> list[tuple[str, str]]:
 
 def _linear_problems(config: ModelConfig, linear: Linear, ranks: Ranks) -> Iterator[tuple[str, str]]:
     tp = ranks.dividing(linear)
-    divided = [part.units for part in linear.parts if not part.replicable]
+    divided = [part.units for part in linear.parts if not part.replicable and part.multiple == 1]
     if linear.split == "row":
-        divided = [linear.inputs]
+        divided = [linear.inputs] if linear.inputs_multiple == 1 else []
     if linear.split != "replicated":
         for units in divided:
             if units % tp:
@@ -237,6 +241,15 @@ def _expert_problems(config: ModelConfig, experts: Experts, ranks: Ranks) -> Ite
 
 def _pipeline(config: ModelConfig, settings: ResolvedSettings) -> Iterator[Reason]:
     pp, layers = settings.pipeline_parallel_size, config.num_hidden_layers
+    stages = pipeline_layers(layers, min(pp, layers))
+    if any(
+        (reader in stage) != (owner in stage) for reader, owner in config.cache_readers for stage in stages
+    ):
+        yield Reason(
+            "pipeline-shared-cache",
+            f"--pipeline-parallel-size {pp} puts layers apart that share a KV cache",
+            "use --pipeline-parallel-size 1 and a larger --tensor-parallel-size",
+        )
     if pp > 1 and not config.supports_pipeline:
         yield Reason(
             "pipeline",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 from valuegen.advice import useful_length
@@ -166,9 +167,34 @@ def plan(
 
 def nearest_miss(made: Plan) -> Reason:
     """Why nothing carries the load: the reason of what came closest, and what would carry it."""
+    if not made.rejected:
+        return _no_split(made.request)
     closest = made.rejected[0]
     reason = closest.rejected or closest.fit.reasons[0]
     return replace(reason, fix=", or ".join([*_other_ways(made, closest)]) or reason.fix)
+
+
+def _no_split(request: Request) -> Reason:
+    """No node has room for the sizes that were asked for."""
+    settings = request.settings
+    sizes = [
+        (f"--{kind}-parallel-size {size}", size)
+        for kind, size in (
+            ("tensor", settings.tensor_parallel_size),
+            ("pipeline", settings.pipeline_parallel_size),
+            ("data", settings.data_parallel_size),
+        )
+        if size
+    ]
+    most = max(
+        min(offer.gpu.max_per_node, offer.at_most or offer.gpu.max_per_node) for offer in request.offers
+    )
+    return Reason(
+        "no-split",
+        f"{' '.join(text for text, _ in sizes)}: {prod(size for _, size in sizes)} GPUs or more in one node, "
+        f"where {most} are offered",
+        "lower one of them, or offer a GPU of which a node has more",
+    )
 
 
 def _closeness(candidate: Candidate) -> tuple[int, float]:
@@ -221,7 +247,8 @@ def _configurations(
 ) -> Iterator[FitResult]:
     """Every split over the GPUs of one node: tensor parallel, then pipeline parallel if nothing fits."""
     gpu = offer.gpu
-    node = min(gpu.max_per_node, offer.at_most or gpu.max_per_node)
+    # The ranks of data parallelism are in one pod too.
+    node = min(gpu.max_per_node, offer.at_most or gpu.max_per_node) // (settings.data_parallel_size or 1)
     tensor = (settings.tensor_parallel_size,) if settings.tensor_parallel_size else TENSOR_SIZES
     found = False
     if settings.pipeline_parallel_size in (None, 1):

@@ -37,6 +37,11 @@ KV_CACHE_DTYPE_BYTES: dict[str, int | None] = {
     "fp8_e5m2": 1,
 }
 
+# Types with a float32 scale per token and head, of keys and of values each: parts of a byte per element
+# (vLLM: v1/attention/backends/triton_attn.py).
+TOKEN_HEAD_TYPES = {"int4_per_token_head": 2, "int8_per_token_head": 1, "fp8_per_token_head": 1}
+TOKEN_HEAD_SCALES = 2 * 4  # bytes
+
 # Bytes of one token in FlashMLA's sparse format: 512 fp8 elements, 4 scales, 64 bfloat16 of rotary key.
 SPARSE_MLA_FORMATS = {"fp8_ds_mla": 656}
 

@@ -62,6 +62,8 @@ class Shape:
     intermediate_size: int  # the widest MLP, before splitting; 0 where experts take its place
     routed: Routed | None = None
     latent: Latent | None = None
+    streams: int = 1  # hidden states side by side (hyper-connections)
+    sparse: bool = False  # an indexer picks the tokens that attention sees
     encoder: Encoder | None = None
     computes_logits: bool = True  # embedding models pool instead
     graph_sizes_up_to: int | None = None  # where the model's class asks for more than its settings do
@@ -86,6 +88,8 @@ def read(
         intermediate_size=0 if per_token else intermediate_size,
         routed=Routed(per_token, _first(text, EXPERT_WIDTH)) if per_token and _has_workspace(keys) else None,
         latent=_latent(text),
+        streams=max(1, text.count("hc_mult", 1)),
+        sparse=text.count("index_topk", 0) > 0,
         encoder=encoder(keys),
         graph_sizes_up_to=GRAPH_SIZES_UP_TO.get(architecture),
         recurrent=recurrent,

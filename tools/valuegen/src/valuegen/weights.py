@@ -175,10 +175,18 @@ def _tensors(config: ModelConfig, module: Module, stage: Stage) -> Iterator[Tens
         shape = weight_shape(module, stage.ranks.tensor)
         yield Tensor(module.name, shape, _dtype(module.dtype, stage), count)
     elif isinstance(module, Buffer):
-        shape = weight_shape(module, stage.ranks.tensor)
-        yield Tensor(module.name, shape, _dtype(module.dtype, stage), count, is_buffer=True)
+        yield from _buffer(module, stage, count)
     else:
         yield from _attention(config, module, stage, count)
+
+
+def _buffer(buffer: Buffer, stage: Stage, count: int) -> Iterator[Tensor]:
+    if buffer.kernels is not None:
+        units, shares = buffer.kernels
+        if units // stage.ranks.tensor not in shares:
+            return
+    shape = weight_shape(buffer, stage.ranks.tensor)
+    yield Tensor(buffer.name, shape, _dtype(buffer.dtype, stage), count, is_buffer=True)
 
 
 def _linear(config: ModelConfig, linear: Linear, stage: Stage, count: int) -> Iterator[Tensor]:

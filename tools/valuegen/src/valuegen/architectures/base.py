@@ -54,6 +54,7 @@ class Part:
     width: int
     units: int
     replicable: bool = False
+    multiple: int = 1  # to which a GPU's share is rounded up
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,8 @@ class Linear:
     checkpoint_names: tuple[str, ...] = ()  # the same matrices in the checkpoint, `*` as in `name`
     quantizable: bool = True
     dtype: str = MODEL_DTYPE  # of weight and bias; float32 for some routers
+    inputs_multiple: int = 1  # to which a GPU's share of the inputs is rounded up
+    whole_unless: int | None = None  # units: unless GPUs divide them, the layer is whole on every GPU
     sequence_parallel: bool = False  # whole on every GPU where the experts beside it run so (Ranks)
 
     @property
@@ -141,6 +144,7 @@ class Buffer:
     dtype: str = MODEL_DTYPE
     units: int | None = None  # as in Weight
     replicable: bool = False
+    kernels: tuple[int, tuple[int, ...]] | None = None  # (units, shares): only where a GPU has such a share
 
 
 @dataclass(frozen=True)
@@ -159,7 +163,7 @@ Module = Linear | Experts | Embedding | Weight | Buffer | Attention
 class KvLayer:
     """Keys and values of an attention layer, before splitting."""
 
-    type: Literal["full", "sliding-window", "chunked-local"]
+    type: Literal["full", "sliding-window", "chunked-local", "cross-attention"]
     kv_heads: int
     head_size: int
     window: int | None = None  # tokens of the sliding window or of a chunk
@@ -221,7 +225,9 @@ class Architecture:
     max_position_embeddings: int
     rope: Rope  # as far as it lengthens the context
     supports_float16: bool = True
+    cache_readers: tuple[tuple[int, int], ...] = ()  # (layer without a cache, the layer whose it reads)
     supports_pipeline: bool = True
+    is_pooling: bool = False  # an embedder or classifier: nothing is generated
 
 
 def text_keys(root: Keys) -> Keys:

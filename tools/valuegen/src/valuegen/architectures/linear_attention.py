@@ -1,6 +1,7 @@
-"""Linear attention with a state of fixed size: the gated delta net.
+"""Linear attention with a state of fixed size: the gated delta net, and Kimi's with a gate per channel.
 
-Source: vLLM 0.33.0 model_executor/layers/mamba/gdn/qwen_gdn_linear_attn.py, layers/mamba/mamba_utils.py.
+Source: vLLM 0.33.0 model_executor/layers/mamba/gdn/qwen_gdn_linear_attn.py, layers/mamba/mamba_utils.py,
+models/kimi_k3/nvidia/kda.py.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from valuegen.architectures.base import MODEL_DTYPE, Linear, Part, Place, StateKv, Weight
+from valuegen.architectures.base import MODEL_DTYPE, Buffer, Linear, Part, Place, StateKv, Weight
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -99,5 +100,70 @@ class GatedDeltaNet:
             unit_size=self.value_dim * self.key_dim,
             dtype=self.state_dtype,
             checkpoint=CHECKPOINT_TOKENS,
+            checkpoint_capability=CHECKPOINT_CAPABILITY,
+        )
+
+
+# FlashKDA's prefill, for heads of this size with a bounded gate (kda_checkpoint.py).
+FLASH_KDA_TOKENS, FLASH_KDA_HEAD = 16, 128
+FUSED_DECODE_HEADS = (12, 24, 48, 96)  # of one GPU, for which there are fused decode kernels
+ROW_ALIGNMENT = 16  # rows of the merged projection on each GPU
+
+
+@dataclass(frozen=True)
+class KimiDeltaAttention:
+    """The sizes of Kimi's delta attention, with a full-rank output gate."""
+
+    heads: int
+    head_dim: int
+    conv: int
+    bounded_gate: bool
+
+    def modules(self, name: str, hidden: int, layers: Iterable[int]) -> tuple[Module, ...]:
+        """The mixer of `layers`; `name` ends in a dot and has `*` for the layer."""
+        place = Place(layers=tuple(layers))
+        width = self.heads * self.head_dim
+        channels = Part(width, self.heads)
+        low_rank = Part(self.head_dim, 1, replicable=True)
+        fused = self.heads, FUSED_DECODE_HEADS
+        betas = Part(self.heads, self.heads, multiple=ROW_ALIGNMENT)
+        return (
+            Linear(f"{name}in_proj_qkvgfab", place, hidden, (*(channels,) * 4, low_rank, betas), "column"),
+            Linear(f"{name}f_b_proj", place, self.head_dim, (channels,), "column"),
+            Linear(
+                f"{name}conv1d",
+                place,
+                self.conv,
+                (channels,) * 3,
+                "column",
+                quantizable=False,
+                dtype="float32",
+            ),
+            # Copies in the order in which the fused decode kernels read them.
+            Buffer(
+                f"{name}decode_conv1d_weight",
+                place,
+                (width, 3, self.conv),
+                "float32",
+                units=self.heads,
+                kernels=fused,
+            ),
+            Buffer(f"{name}decode_norm_weight", place, (self.head_dim,), "float32", kernels=fused),
+            Weight(f"{name}A_log", place, (self.heads,), "float32", units=self.heads),
+            Weight(f"{name}dt_bias", place, (width,), "float32", units=self.heads),
+            Weight(f"{name}o_norm.weight", place, (self.head_dim,)),
+            Linear(f"{name}o_proj", place, width, (Part(hidden, hidden),), "row"),
+        )
+
+    @property
+    def cache(self) -> StateKv:
+        """The state of a layer."""
+        return StateKv(
+            conv_rows=self.conv - 1,
+            conv_width=3 * self.heads * self.head_dim,
+            units=self.heads,
+            unit_size=self.head_dim**2,
+            dtype="float32",
+            checkpoint=FLASH_KDA_TOKENS if self.bounded_gate and self.head_dim == FLASH_KDA_HEAD else None,
             checkpoint_capability=CHECKPOINT_CAPABILITY,
         )

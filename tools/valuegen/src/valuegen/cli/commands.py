@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from valuegen.cli.completion import complete_gpus, complete_models
 from valuegen.cli.options import (
     HumanInt,
     OfferType,
@@ -49,9 +50,14 @@ def pace_options(command: Any) -> Any:
 
 
 @click.command("fit", epilog="Example: valuegen fit Qwen3-8B --gpu L40S --max-model-len 8K")
-@click.argument("model")
+@click.argument("model", shell_complete=complete_models)
 @click.option(
-    "--gpu", "gpu_name", required=True, metavar="GPU", help="Name, alias or nvidia.com/gpu.product."
+    "--gpu",
+    "gpu_name",
+    required=True,
+    metavar="GPU",
+    shell_complete=complete_gpus,
+    help="Name, alias or nvidia.com/gpu.product.",
 )
 @engine_options
 @pace_options
@@ -123,6 +129,7 @@ def load_options(command: Any) -> Any:
             type=OfferType(),
             multiple=True,
             metavar="GPU[:N]",
+            shell_complete=complete_gpus,
             help="Consider this GPU, at most N of it; repeatable. Unset: every GPU.",
         ),
     ):
@@ -131,7 +138,7 @@ def load_options(command: Any) -> Any:
 
 
 @click.command("plan", epilog="Example: valuegen plan Qwen3-8B --gpu H100:8 --gpu L40S --concurrency 64")
-@click.argument("model")
+@click.argument("model", shell_complete=complete_models)
 @load_options
 @engine_options
 @pace_options
@@ -167,7 +174,7 @@ def _values_command(made: Plan, model: str) -> list[str]:
 
 
 @click.command("values", epilog="Example: valuegen values Qwen3-8B --gpu L40S -o values.yaml")
-@click.argument("model")
+@click.argument("model", shell_complete=complete_models)
 @load_options
 @engine_options
 @pace_options
