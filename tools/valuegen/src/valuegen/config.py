@@ -101,6 +101,7 @@ class ModelConfig:
         keys = _root(raw, name)
         architecture = _architecture(keys, name)
         described = architectures.reader(architecture)(keys, architecture)
+        caches = tuple(_caches(layer) for layer in described.kv_layers)
         default_length, limit = _lengths(text_keys(keys), described)
         modelopt = None
         if hf_quant_config is not None:
@@ -126,13 +127,14 @@ class ModelConfig:
             is_pooling=described.is_pooling,
             quantization=quantization_readers.read(keys, modelopt),
             modules=described.modules,
-            kv_layers=tuple(_caches(layer) for layer in described.kv_layers),
+            kv_layers=caches,
             shape=shape.read(
                 keys,
                 architecture=architecture,
                 vocab_size=described.vocab_size,
                 hidden_size=described.hidden_size,
                 intermediate_size=described.intermediate_size,
+                recurrent=any(isinstance(cache, StateKv) for layer in caches for cache in layer),
             ),
         )
 
