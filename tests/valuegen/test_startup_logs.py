@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 import accuracy
-from accuracy import MISS, NEWER, WEIGHTS_MISS, Comparison, Held
+import predictions
+from accuracy import MISS, NEWER, WEIGHTS_MISS
 from coefficients import fit as fit_coefficients
 from coefficients import written
 from fit import COEFFICIENTS, REPORT
+from predictions import Comparison, Held
 from records import Record, predicted, read
 from valuegen import EngineSettings, Model, fit
 from valuegen.calibration import _document
@@ -26,7 +28,7 @@ def held() -> Held:
 
 @pytest.fixture(scope="module")
 def kv_cache(held: Held) -> list[Comparison]:
-    return accuracy.kv_cache(RECORDS, held)
+    return predictions.kv_cache(RECORDS, held)
 
 
 def errors(compared: list[Comparison]) -> list[float]:
@@ -53,33 +55,43 @@ def test_the_kv_cache_of_a_model_never_seen_is_near_the_log(kv_cache: list[Compa
     assert mean(errors(older)) <= 0.08
 
 
+def test_the_readme_names_the_figures_of_the_report(kv_cache: list[Comparison]) -> None:
+    readme = " ".join(REPORT.parents[1].joinpath("README.md").read_text().split())
+    newer = [one for one in kv_cache if one.record.minor >= NEWER]
+    older = [one for one in kv_cache if one.record.minor < NEWER]
+    assert f"against {len(kv_cache)} start-up logs" in readme
+    figures = [median(errors(kv_cache)), mean(errors(newer)), mean(errors(older))]
+    total, since, before = (f"{100 * figure:.1f} %" for figure in figures)
+    assert f"median error {total}, mean {since} since 0.19 and {before} before" in readme
+
+
 def test_the_safe_end_promises_no_more_than_the_log_had(kv_cache: list[Comparison]) -> None:
     for one in kv_cache:
         assert one.estimate.low <= one.logged, one.record.id
 
 
-def test_every_large_miss_is_explained(kv_cache: list[Comparison]) -> None:
-    for one in kv_cache:
+def test_every_large_miss_is_explained(kv_cache: list[Comparison], held: Held) -> None:
+    for one in [*kv_cache, *predictions.part(RECORDS, held, "activation", lambda parts: parts.activation)]:
         assert abs(one.error) <= MISS or one.record.stated.get("explained"), one.record.id
 
 
-def test_no_server_that_did_not_start_would_be_accepted(held: Held) -> None:
-    failed = accuracy.failures(RECORDS, held)
-    assert len(failed) >= 3
-    for record, verdict in failed:
-        assert verdict.startswith("refused"), record.id
+def test_no_server_that_did_not_start_would_be_accepted() -> None:
+    failed = predictions.failures(RECORDS)
+    assert len(failed) >= 8
+    for record, result in failed:
+        assert result.verdict == "too-big", record.id
 
 
 def test_the_activation_peak_of_a_model_never_seen_is_near_the_log(held: Held) -> None:
-    peaks = accuracy.part(RECORDS, held, "activation", lambda parts: parts.activation)
+    peaks = predictions.part(RECORDS, held, "activation", lambda parts: parts.activation)
     assert len(peaks) >= 45
     assert median(errors(peaks)) <= 0.01
     assert sum(abs(one.estimate.point - one.logged) <= 0.1 * 2**30 for one in peaks) >= len(peaks) - 2
 
 
 def test_weights_are_what_servers_logged() -> None:
-    weights = accuracy.weights(RECORDS)
-    assert len(weights) >= 65
+    weights = predictions.weights(RECORDS)
+    assert len(weights) > 80
     assert median(errors(weights)) <= 0.005
     for one in weights:
         assert abs(one.error) <= WEIGHTS_MISS or one.record.stated.get("weights_explained"), one.record.id

@@ -109,6 +109,7 @@ def _pass(records: Iterable[Known]) -> tuple[Three, list[dict[str, Any]]]:
         {
             "since": list(since),
             "measured_on": _name(newest.get(since) or max(newest.values())),
+            "counted": since not in logits,
             "bytes": _spread(logits[since]) if since in logits else COUNTED_SAMPLER[since],
         }
         for since in SAMPLER_SINCE
@@ -251,6 +252,7 @@ def written(document: dict[str, Any]) -> str:
             "[[sampler]]",
             f"since = {entry['since']}",
             f'measured_on = "{entry["measured_on"]}"',
+            f"counted = {str(entry['counted']).lower()}",
             f"bytes = {_list(entry['bytes'])}",
         ]
     for entry in document["growth"]:

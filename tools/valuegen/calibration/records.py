@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from valuegen import kvcache, shape, weights
 from valuegen.architectures.base import text_keys
-from valuegen.calibration import OLDEST, Calibration, Minor, calibration, minor_of, select
+from valuegen.calibration import NEWEST, OLDEST, Minor, default_utilization, minor_of, select
 from valuegen.catalog.gpus import Gpu
 from valuegen.config import ModelConfig
 from valuegen.engine import EngineSettings, ResolvedSettings, resolve
 from valuegen.errors import ValuegenError
 from valuegen.keys import Keys
 from valuegen.model import Model
-from valuegen.overhead import Estimate, activation, context_bytes, cuda_graphs, non_torch
+from valuegen.overhead import Estimate, activation, cuda_graphs, non_torch
 from valuegen.units import GIB
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ class Record:
             or "tensor_parallel_size" not in stated
         ):
             return None
-        settings = _settled(self.config, stated, self.gpu, calibration(self.stated["vllm"]))
+        settings = _settled(self.config, stated, self.gpu, self.minor)
         return Run(self.shape, settings, self.gpu)
 
     @property
@@ -123,9 +123,7 @@ class Record:
         tensor = self.stated["settings"].get("tensor_parallel_size")
         if tensor is None:
             return None
-        settings = _settled(
-            self.config, self.stated["settings"], self.gpu or Gpu.find("H100"), calibration("0.33")
-        )
+        settings = _settled(self.config, self.stated["settings"], self.gpu or Gpu.find("H100"), NEWEST)
         try:
             stages = settings.pipeline_parallel_size
             return max(weights.loaded_weights_bytes(self.config, settings, stage) for stage in range(stages))
@@ -172,12 +170,6 @@ class Parts:
     non_torch: Estimate
     graphs: Estimate
     graphs_in_budget: bool
-    context: int
-
-    @property
-    def beside(self) -> int:
-        """Bytes that lie beside the budget, at the safe end."""
-        return self.context + (0 if self.graphs_in_budget else self.graphs.high)
 
     def total(self, end: str) -> int:
         """Bytes taken from the budget, at one end of the estimates."""
@@ -195,7 +187,6 @@ def predicted(record: Record, document: dict[str, Any]) -> Parts | None:
         non_torch=non_torch(run.settings, run.gpu, fitted),
         graphs=cuda_graphs(run.shape, run.settings, run.gpu, fitted),
         graphs_in_budget=fitted.graphs_in_budget,
-        context=context_bytes(run.gpu),
     )
 
 
@@ -224,12 +215,10 @@ def _gpu(stated: dict[str, Any], others: dict[str, Any]) -> Gpu:
     )
 
 
-def _settled(
-    config: ModelConfig | None, stated: dict[str, Any], gpu: Gpu, fitted: Calibration
-) -> ResolvedSettings:
+def _settled(config: ModelConfig | None, stated: dict[str, Any], gpu: Gpu, minor: Minor) -> ResolvedSettings:
     """vLLM's defaults depend on the model in nothing that matters here but its dtype: any dense one will do."""
     settings = EngineSettings(
-        **{"max_model_len": 8192, "gpu_memory_utilization": fitted.default_utilization} | stated
+        **{"max_model_len": 8192, "gpu_memory_utilization": default_utilization(minor)} | stated
     )
     return resolve(
         config or Model.load("Qwen3-8B").config,

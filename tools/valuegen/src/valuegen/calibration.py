@@ -55,6 +55,7 @@ class Calibration:
 
     minor: Minor
     measured_on: str  # the newest version among the logs behind it
+    sampler_counted: bool  # from vLLM's source: no log shows the sampler of this version
     sampler_bytes: Range  # per logit (row x vocabulary)
     residual_copies: Range  # hidden states that a layer holds beside its own MLP
     encoder_copies: Range  # the same in a vision tower
@@ -71,11 +72,6 @@ class Calibration:
         """Whether the experts' buffers are still held when the logits are computed."""
         return self.minor >= EXPERTS_KEEP_WORKSPACE_SINCE
 
-    @property
-    def default_utilization(self) -> float | None:
-        """--gpu-memory-utilization where it is not what 0.33 has."""
-        return OLD_UTILIZATION if self.minor < RAISED_UTILIZATION_SINCE else None
-
 
 def calibration(vllm_version: str) -> Calibration:
     """The coefficients for a version such as "0.33" or "0.33.0"; UsageError outside 0.10 to 0.33."""
@@ -85,7 +81,12 @@ def calibration(vllm_version: str) -> Calibration:
             f"--vllm-version {vllm_version}: valuegen knows 0.{OLDEST[1]} to 0.{NEWEST[1]}",
             f"use a version in that range; the default is {DEFAULT_VLLM_VERSION}",
         )
-    return select(_document(), minor)
+    return _known(minor)
+
+
+def default_utilization(minor: Minor) -> float | None:
+    """--gpu-memory-utilization where it is not what 0.33 has."""
+    return OLD_UTILIZATION if minor < RAISED_UTILIZATION_SINCE else None
 
 
 def minor_of(vllm_version: str) -> Minor:
@@ -107,6 +108,7 @@ def select(document: dict[str, Any], minor: Minor) -> Calibration:
     return Calibration(
         minor=minor,
         measured_on=sampler["measured_on"],
+        sampler_counted=sampler["counted"],
         sampler_bytes=Range(*sampler["bytes"]),
         residual_copies=Range(*document["forward"]["residual_copies"]),
         encoder_copies=Range(*document["forward"]["encoder_copies"]),
@@ -127,6 +129,11 @@ def _latest(entries: list[dict[str, Any]], minor: Minor) -> dict[str, Any]:
     return max(
         (entry for entry in entries if tuple(entry["since"]) <= minor), key=lambda entry: entry["since"]
     )
+
+
+@cache
+def _known(minor: Minor) -> Calibration:
+    return select(_document(), minor)
 
 
 @cache

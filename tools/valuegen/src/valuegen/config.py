@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from valuegen import architectures, quantization_readers, shape
@@ -48,12 +49,12 @@ class ModelConfig:
     kv_layers: tuple[tuple[KvCache, ...], ...]  # the caches of each decoder layer
     shape: Shape  # of a pass
 
-    @property
+    @cached_property
     def caches(self) -> tuple[KvCache, ...]:
         """The caches of all layers."""
         return tuple(cache for layer in self.kv_layers for cache in layer)
 
-    @property
+    @cached_property
     def sliding_window(self) -> int | None:
         """Tokens that the local layers see; None when there are none."""
         windows = (cache.window for cache in self.caches if not isinstance(cache, StateKv))
@@ -65,29 +66,29 @@ class ModelConfig:
         encodes = any(isinstance(cache, KvLayer) and cache.type == "cross-attention" for cache in self.caches)
         return bool(self.caches) and not encodes
 
-    @property
+    @cached_property
     def has_states(self) -> bool:
         """Whether some layers are recurrent."""
         return any(isinstance(cache, StateKv) for cache in self.caches)
 
-    @property
+    @cached_property
     def is_latent(self) -> bool:
         """Whether attention is latent (MLA)."""
         return any(isinstance(cache, LatentKv) for cache in self.caches) and not any(
             isinstance(cache, KvLayer) for cache in self.caches
         )
 
-    @property
+    @cached_property
     def is_compressed(self) -> bool:
         """Whether a layer keeps several tokens as one, in DeepSeek-V4's own format."""
         return any(isinstance(cache, LatentKv) and cache.side_by_side for cache in self.caches)
 
-    @property
+    @cached_property
     def is_sparse(self) -> bool:
         """Whether sparse kernels read some layers' MLA cache."""
         return any(isinstance(cache, LatentKv) and cache.sparse for cache in self.caches)
 
-    @property
+    @cached_property
     def is_attention_free(self) -> bool:
         """Whether all layers are recurrent."""
         return self.has_states and all(isinstance(cache, StateKv) for cache in self.caches)
@@ -100,6 +101,7 @@ class ModelConfig:
         keys = _root(raw, name)
         architecture = _architecture(keys, name)
         described = architectures.reader(architecture)(keys, architecture)
+        caches = tuple(_caches(layer) for layer in described.kv_layers)
         default_length, limit = _lengths(text_keys(keys), described)
         modelopt = None
         if hf_quant_config is not None:
@@ -125,13 +127,14 @@ class ModelConfig:
             is_pooling=described.is_pooling,
             quantization=quantization_readers.read(keys, modelopt),
             modules=described.modules,
-            kv_layers=tuple(_caches(layer) for layer in described.kv_layers),
+            kv_layers=caches,
             shape=shape.read(
                 keys,
                 architecture=architecture,
                 vocab_size=described.vocab_size,
                 hidden_size=described.hidden_size,
                 intermediate_size=described.intermediate_size,
+                recurrent=any(isinstance(cache, StateKv) for layer in caches for cache in layer),
             ),
         )
 

@@ -16,6 +16,7 @@ from valuegen.units import GIB
 if TYPE_CHECKING:
     from valuegen.config import ModelConfig
 
+FP8_CACHE_ON_BLACKWELL = ("GlmMoeDsaForCausalLM",)  # model_executor/models/config.py
 DEFAULT_GPU_MEMORY_UTILIZATION = 0.92
 
 T = TypeVar("T")
@@ -158,6 +159,8 @@ def _kv_cache_dtype(config: ModelConfig, asked: str | None, compute_capability: 
     resolved = asked if asked not in (None, "auto") else _or(chosen, "auto")
     if config.is_sparse and resolved == "fp8" and compute_capability[0] == 9:
         return "fp8_ds_mla"  # FlashMLA's sparse kernels have no other (layers/attention/mla_attention.py)
+    if config.architecture in FP8_CACHE_ON_BLACKWELL and resolved == "auto" and compute_capability[0] == 10:
+        return "fp8_e4m3"
     return resolved
 
 

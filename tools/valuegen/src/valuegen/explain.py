@@ -117,23 +117,15 @@ def _rank(result: FitResult, rank: Rank) -> Iterator[Explanation]:
         f"at tensor parallel size {settings.tensor_parallel_size}",
         result.model.origin,
     )
-    rows = min(settings.max_num_seqs, settings.max_num_batched_tokens)
     fitted = result.calibration
-    last = rank.pipeline_stage == settings.pipeline_parallel_size - 1
-    logits = (
-        f"{fitted.sampler_bytes.point:.1f} B x {rows} rows x {padded_vocab(config.vocab_size)} logits + "
-        f"2 B x {settings.max_num_batched_tokens + rows} x {config.hidden_size} hidden"
-    )
-    layer = (
-        f"2 B x {settings.max_num_batched_tokens} tokens x (3 x {config.intermediate_size} / "
-        f"{settings.tensor_parallel_size} + {fitted.residual_copies.point:.1f} x {config.hidden_size} hidden)"
-    )
     yield Explanation(
         f"activation peak{where}",
         _bytes(rank.activation.point),
         "calibrated",
-        f"the larger of the sampler, {logits}, and a layer, {layer}" if last else layer,
-        measured,
+        _activation(result, rank),
+        f"{measured}; the sampler is counted in vLLM 0.33.0 v1/worker/gpu/sample"
+        if fitted.sampler_counted
+        else measured,
     )
     graphs = overhead.graph_count(config.shape, settings, result.gpu)
     yield Explanation(
@@ -161,6 +153,31 @@ def _rank(result: FitResult, rank: Rank) -> Iterator[Explanation]:
         else "--kv-cache-memory-bytes",
         "vLLM 0.33.0 v1/worker/gpu_worker.py (determine_available_memory)",
     )
+
+
+def _activation(result: FitResult, rank: Rank) -> str:
+    """The formula of each peak of the profiling pass, and which is the largest."""
+    settings, shape, fitted = result.settings, result.model.config.shape, result.calibration
+    first, last = rank.pipeline_stage == 0, rank.pipeline_stage == len(result.ranks) - 1
+    peaks = overhead.peaks(shape, settings, fitted, first_stage=first, last_stage=last)
+    tokens, rows = (
+        settings.max_num_batched_tokens,
+        min(settings.max_num_seqs, settings.max_num_batched_tokens),
+    )
+    formulas = {
+        "images": "pixels, embeddings and a layer of the vision tower for as many images as the batch holds",
+        "a layer": f"2 B x {tokens} tokens x (3 x {shape.intermediate_size} / {settings.tensor_parallel_size} + "
+        f"{fitted.residual_copies.point:.1f} x {shape.hidden_size} hidden)",
+        "attention": "hidden states, and the earlier tokens of prompts unfolded from the latent cache",
+        "the sampler": f"{fitted.sampler_bytes.point:.1f} B x {rows} rows x {padded_vocab(shape.vocab_size)} "
+        f"logits + 2 B x {tokens + rows} x {shape.hidden_size} hidden",
+    }
+    parts = [f"{name} {gib(round(size))} ({formulas[name]})" for name, size in peaks.items()]
+    experts = ""
+    if shape.routed:
+        held = overhead.expert_workspace(shape.routed, shape.hidden_size, settings)
+        experts = f"; {gib(held)} of them the buffers of {shape.routed.per_token} experts per token"
+    return "the largest of " + ", ".join(parts) + experts
 
 
 def _bytes(size: int) -> str:

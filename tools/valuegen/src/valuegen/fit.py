@@ -8,7 +8,13 @@ from math import ceil
 from typing import TYPE_CHECKING, Any, Literal
 
 from valuegen import kvcache, parallel, weights
-from valuegen.calibration import DEFAULT_VLLM_VERSION, Calibration, calibration, full_version
+from valuegen.calibration import (
+    DEFAULT_VLLM_VERSION,
+    Calibration,
+    calibration,
+    default_utilization,
+    full_version,
+)
 from valuegen.document import fit_document
 from valuegen.engine import EngineSettings, ResolvedSettings, resolve
 from valuegen.errors import Reason
@@ -135,7 +141,7 @@ def judge(
     fitted = calibration(vllm_version)
     config = model.config
     if settings.gpu_memory_utilization is None:
-        settings = replace(settings, gpu_memory_utilization=fitted.default_utilization)
+        settings = replace(settings, gpu_memory_utilization=default_utilization(fitted.minor))
     resolved = resolve(
         config,
         settings,

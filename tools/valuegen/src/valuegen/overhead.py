@@ -13,22 +13,34 @@ from typing import TYPE_CHECKING, Literal
 
 from valuegen.parallel import padded_vocab
 from valuegen.schemes import DTYPE_BYTES
-from valuegen.units import GIB, ceil_div
+from valuegen.units import GIB, MIB, ceil_div
 
 if TYPE_CHECKING:
     from valuegen.calibration import Calibration
     from valuegen.catalog.gpus import Gpu
     from valuegen.engine import ResolvedSettings
-    from valuegen.shape import Encoder, Routed, Shape
+    from valuegen.shape import Encoder, Latent, Routed, Shape
 
 MLP_COPIES = 3  # gate and up together, and their product, beside each other (layers/activation.py)
 PIXEL_CHANNELS = 3
+ATTENTION_COPIES = 3  # hidden states, residual and queries, beside the context of latent attention
+MOST_CONTEXT_ROWS = 64 * 1024
 PIPELINE_COPIES = 2  # hidden states and residual, received from the stage before and sent on
 PIPELINE_ALONE = (0.07, 0.05, 0.3)  # GiB: a pipeline without tensor parallelism, two H100 on 0.19
 
 # CUDA context and start-up buffers, taken from what --gpu-memory-utilization leaves over: at vLLM's
 # start a data centre GPU of Hopper or later has 0.51 to 0.61 GiB in use, others 0.38 to 0.41.
 CONTEXT_GIB = {"hopper": 0.62, "other": 0.42, "unified": 0.42}
+
+# vLLM's own estimate for layers with a recurrent state rose from 0.56 to 4.2 GiB with 0.26, for the same
+# graphs (vLLM issue 50780); no log shows it for every model, so only the safe end follows.
+RECURRENT_GRAPHS_SINCE, RECURRENT_GRAPHS = (0, 26), 7.5
+
+# Dummy logits of the indexer (layers/sparse_attn_indexer.py, VLLM_SPARSE_INDEXER_MAX_LOGITS_MB).
+INDEXER_LOGITS = 512 * MIB
+# The kernels of sparse attention hold more than these formulas say: with the only log of DeepSeek-V4,
+# on the first version that had it, the safe end has to reach 2.5 GiB further.
+SPARSE_REACH = 2.5 * GIB
 
 ENDS = ("point", "low", "high")
 
@@ -53,46 +65,50 @@ def activation(
     shape: Shape, settings: ResolvedSettings, calibration: Calibration, *, first_stage: bool, last_stage: bool
 ) -> Estimate:
     """Peak of the profiling pass on a GPU of one pipeline stage."""
-    return Estimate.of(
-        *(
-            _peak(shape, settings, calibration, end, first_stage=first_stage, last_stage=last_stage)
-            for end in ENDS
-        )
+    point, low, high = (
+        max(peaks(shape, settings, calibration, end, first_stage=first_stage, last_stage=last_stage).values())
+        for end in ENDS
     )
+    return Estimate.of(point, low, high + (SPARSE_REACH if shape.sparse else 0))
 
 
-def _peak(
+def peaks(
     shape: Shape,
     settings: ResolvedSettings,
     calibration: Calibration,
-    end: str,
+    end: str = "point",
     *,
     first_stage: bool,
     last_stage: bool,
-) -> float:
-    """Bytes. The pass has up to three peaks, one after the other: images, a layer, the sampler."""
-    held = 0.0  # from one peak to the next
-    peaks = [0.0]
+) -> dict[str, float]:
+    """Bytes of the peaks of a pass, one after the other; what one leaves behind counts in the next."""
+    found = {}
+    held = 0.0
     if shape.encoder is not None and first_stage:
         seen = images(shape.encoder, settings, shape.hidden_size)
         held += seen.pixels + seen.embeddings
         copies = getattr(calibration.encoder_copies, end)
-        peaks.append(held + encoder_pass(shape.encoder, seen.patches, settings, copies))
+        found["images"] = held + encoder_pass(shape.encoder, seen.patches, settings, copies)
 
     experts = expert_workspace(shape.routed, shape.hidden_size, settings) if shape.routed else 0
-    peaks.append(held + layer_pass(shape, settings, getattr(calibration.residual_copies, end)) + experts)
+    found["a layer"] = held + layer_pass(shape, settings, getattr(calibration.residual_copies, end)) + experts
     if calibration.experts_keep_workspace:
         held += experts
+    if shape.latent is not None:
+        states = _element(settings) * settings.max_num_batched_tokens * ATTENTION_COPIES * shape.hidden_size
+        found["attention"] = held + states + latent_context(shape.latent, settings)
     if last_stage and shape.computes_logits:
-        peaks.append(held + sampler_pass(shape, settings, getattr(calibration.sampler_bytes, end)))
-    return max(peaks)
+        found["the sampler"] = held + sampler_pass(shape, settings, getattr(calibration.sampler_bytes, end))
+    return found
 
 
 def layer_pass(shape: Shape, settings: ResolvedSettings, residual_copies: float) -> float:
     """Bytes of one layer over a full batch: hidden states, and the MLP's split among the GPUs."""
     width = MLP_COPIES * shape.intermediate_size / settings.tensor_parallel_size
     copies = residual_copies + (PIPELINE_COPIES if settings.pipeline_parallel_size > 1 else 0)
-    return _element(settings) * settings.max_num_batched_tokens * (width + copies * shape.hidden_size)
+    hidden = copies * shape.streams * shape.hidden_size
+    states = _element(settings) * settings.max_num_batched_tokens * (width + hidden)
+    return states + (INDEXER_LOGITS if shape.sparse else 0)
 
 
 def sampler_pass(shape: Shape, settings: ResolvedSettings, sampler_bytes: float) -> float:
@@ -101,8 +117,20 @@ def sampler_pass(shape: Shape, settings: ResolvedSettings, sampler_bytes: float)
     Tensor parallelism does not shrink it: every rank gathers all logits (v1/sample/ops).
     """
     rows = min(settings.max_num_batched_tokens, settings.max_num_seqs)
-    hidden = _element(settings) * (settings.max_num_batched_tokens + rows) * shape.hidden_size
+    states = settings.max_num_batched_tokens * shape.streams + rows
+    hidden = _element(settings) * states * shape.hidden_size
     return hidden + sampler_bytes * rows * padded_vocab(shape.vocab_size)
+
+
+def latent_context(latent: Latent, settings: ResolvedSettings) -> float:
+    """Bytes of the earlier tokens of prompts, unfolded: as many as the chunked prefill takes at once.
+
+    Source: vLLM 0.33.0 layers/attention/mla_attention.py (determine_chunked_prefill_workspace_size, forward).
+    """
+    pages = 4 * settings.max_num_seqs * settings.block_size
+    rows = min(max(8 * settings.max_model_len, pages), MOST_CONTEXT_ROWS)
+    heads = ceil_div(latent.heads, settings.tensor_parallel_size)
+    return _element(settings) * rows * heads * latent.width
 
 
 def expert_workspace(routed: Routed, hidden_size: int, settings: ResolvedSettings) -> int:
@@ -178,7 +206,10 @@ def cuda_graphs(shape: Shape, settings: ResolvedSettings, gpu: Gpu, calibration:
     if settings.enforce_eager:
         return Estimate(0, 0, 0)
     graphs, size = graph_count(shape, settings, gpu), calibration.graph_bytes
-    return Estimate.of(graphs * size.point, graphs * size.low, graphs * size.high)
+    high = size.high
+    if shape.recurrent and calibration.minor >= RECURRENT_GRAPHS_SINCE:
+        high *= RECURRENT_GRAPHS
+    return Estimate.of(graphs * size.point, graphs * size.low, graphs * high)
 
 
 def graph_count(shape: Shape, settings: ResolvedSettings, gpu: Gpu) -> int:

@@ -35,6 +35,14 @@ class Routed:
 
 
 @dataclass(frozen=True)
+class Latent:
+    """Latent attention (MLA), whose cache is unfolded in pieces for a prompt's earlier tokens."""
+
+    heads: int
+    width: int  # of one head's key without rotary part and value
+
+
+@dataclass(frozen=True)
 class Encoder:
     """A vision tower: the largest image, and what its patches cost."""
 
@@ -53,13 +61,23 @@ class Shape:
     hidden_size: int
     intermediate_size: int  # the widest MLP, before splitting; 0 where experts take its place
     routed: Routed | None = None
+    latent: Latent | None = None
+    streams: int = 1  # hidden states side by side (hyper-connections)
+    sparse: bool = False  # an indexer picks the tokens that attention sees
     encoder: Encoder | None = None
     computes_logits: bool = True  # embedding models pool instead
     graph_sizes_up_to: int | None = None  # where the model's class asks for more than its settings do
+    recurrent: bool = False  # some layers keep a state instead of a cache
 
 
 def read(
-    keys: Keys, *, architecture: str, vocab_size: int, hidden_size: int, intermediate_size: int
+    keys: Keys,
+    *,
+    architecture: str,
+    vocab_size: int,
+    hidden_size: int,
+    intermediate_size: int,
+    recurrent: bool = False,
 ) -> Shape:
     """Complete the widths that a family knows with what config.json says of experts and images."""
     text = text_keys(keys)
@@ -69,8 +87,12 @@ def read(
         hidden_size=hidden_size,
         intermediate_size=0 if per_token else intermediate_size,
         routed=Routed(per_token, _first(text, EXPERT_WIDTH)) if per_token and _has_workspace(keys) else None,
+        latent=_latent(text),
+        streams=max(1, text.count("hc_mult", 1)),
+        sparse=text.count("index_topk", 0) > 0,
         encoder=encoder(keys),
         graph_sizes_up_to=GRAPH_SIZES_UP_TO.get(architecture),
+        recurrent=recurrent,
     )
 
 
@@ -105,6 +127,13 @@ def _image_tokens(keys: Keys, tower: Keys, patch: int) -> tuple[int, int]:
         return max(1, side // isqrt(tokens)), tokens
     merge = keys.positive("spatial_merge_size", tower.positive("spatial_merge_size", 1))
     return merge, max(1, side // merge) ** 2
+
+
+def _latent(text: Keys) -> Latent | None:
+    if not text.count("kv_lora_rank", 0):
+        return None
+    width = text.count("qk_nope_head_dim", 0) + text.count("v_head_dim", 0)
+    return Latent(text.positive("num_attention_heads"), width)
 
 
 def _has_workspace(keys: Keys) -> bool:

@@ -68,7 +68,14 @@ def _latent_attention(m: mla.Mla, hidden: int, layers: list[int]) -> tuple[Modul
     return (
         Linear(f"{a}fused_qkv_a_g_proj", place, hidden, merged, "column"),
         Linear(f"{a}q_b_proj", place, rank, (Part(m.heads * (m.nope + m.rope), m.heads),), "column"),
-        Linear(f"{a}kv_b_proj", place, m.kv_rank, (Part(m.heads * (m.nope + m.v), m.heads),), "column"),
+        Linear(
+            f"{a}kv_b_proj",
+            place,
+            m.kv_rank,
+            (Part(m.heads * (m.nope + m.v), m.heads),),
+            "column",
+            plain_copy=True,
+        ),
         Linear(f"{a}o_proj", place, m.heads * m.v, (Part(hidden, hidden),), "row"),
         *blocks.norm(f"{a}q_a_layernorm", place, rank),
         *blocks.norm(f"{a}kv_a_layernorm", place, m.kv_rank),

@@ -65,7 +65,7 @@ class Mixer:
                 quantizable=False,
             ),
             # A view of the convolution's weight that vLLM registers, and counts, as a buffer.
-            Buffer(f"{name}conv_weights", place, (self.inner, self.conv), units=self.heads),
+            Buffer(f"{name}conv_weights", place, (self.inner, self.conv), units=self.heads, view=True),
             *(
                 Buffer(
                     f"{name}conv_weights",
@@ -73,6 +73,7 @@ class Mixer:
                     (groups.width, self.conv),
                     units=groups.units,
                     replicable=groups.replicable,
+                    view=True,
                 )
                 for _ in range(2)
             ),
