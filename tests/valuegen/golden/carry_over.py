@@ -52,6 +52,8 @@ ARCHITECTURES = {
     "GemmaForCausalLM",
     "Glm4ForCausalLM",
     "Glm4MoeForCausalLM",
+    "Glm4vForConditionalGeneration",
+    "Glm4vMoeForConditionalGeneration",
     "GlmForCausalLM",
     "GlmMoeDsaForCausalLM",
     "GptOssForCausalLM",
