@@ -73,6 +73,7 @@ ARCHITECTURES = {
     "LlavaNextForConditionalGeneration",
     "Mamba2ForCausalLM",
     "MambaForCausalLM",
+    "MiMoForCausalLM",
     "MiMoV2FlashForCausalLM",
     "MiniMaxM2ForCausalLM",
     "MiniMaxM3SparseForConditionalGeneration",

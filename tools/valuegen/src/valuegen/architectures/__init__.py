@@ -70,6 +70,7 @@ FAMILIES = {
     "Mamba2ForCausalLM": "mamba2",
     "MambaForCausalLM": "mamba",
     "MiMoV2FlashForCausalLM": "mimo",
+    "MiMoForCausalLM": "qwen",
     "MiniMaxM2ForCausalLM": "minimax_m2",
     "MiniMaxM3SparseForConditionalGeneration": "minimax_m3",
     "Ministral3ForCausalLM": "mistral",

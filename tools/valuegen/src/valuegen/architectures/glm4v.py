@@ -59,5 +59,6 @@ def _tower(keys: Keys) -> tuple[Module, ...]:
 
 def _linear(name: str, place: Place, inputs: int, outputs: int | tuple[int, ...]) -> Linear:
     """Split by columns where outputs are listed, else by rows; left alone by quantization."""
-    split = "row" if isinstance(outputs, int) else "column"
-    return blocks.linear(name, place, inputs, outputs, split, quantizable=False)
+    return blocks.linear(
+        name, place, inputs, outputs, "row" if isinstance(outputs, int) else "column", quantizable=False
+    )

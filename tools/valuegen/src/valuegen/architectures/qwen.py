@@ -1,6 +1,6 @@
-"""Qwen2, Qwen2.5 (biased q, k, v) and Qwen3 (normed q and k) dense models.
+"""Qwen2, Qwen2.5 (biased q, k, v), MiMo (the same) and Qwen3 (normed q and k) dense models.
 
-Source: vLLM 0.33.0 model_executor/models/{qwen2,qwen3}.py.
+Source: vLLM 0.33.0 model_executor/models/{qwen2,mimo,qwen3}.py.
 """
 
 from __future__ import annotations
