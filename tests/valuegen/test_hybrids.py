@@ -59,6 +59,36 @@ FALCON_MAMBA = {
     "torch_dtype": "bfloat16",
 }
 
+KIMI_LINEAR = {
+    "architectures": ["KimiLinearForCausalLM"],
+    "hidden_size": 2304,
+    "intermediate_size": 9216,
+    "num_hidden_layers": 27,
+    "num_attention_heads": 32,
+    "num_key_value_heads": 32,
+    "q_lora_rank": None,
+    "kv_lora_rank": 512,
+    "qk_nope_head_dim": 128,
+    "qk_rope_head_dim": 64,
+    "v_head_dim": 128,
+    "mla_use_nope": True,
+    "moe_intermediate_size": 1024,
+    "num_experts": 256,
+    "num_shared_experts": 1,
+    "first_k_dense_replace": 1,
+    "moe_layer_freq": 1,
+    "linear_attn_config": {
+        "num_heads": 32,
+        "head_dim": 128,
+        "short_conv_kernel_size": 4,
+        "kda_layers": [layer for layer in range(1, 27) if layer % 4],
+        "full_attn_layers": [4, 8, 12, 16, 20, 24, 27],
+    },
+    "vocab_size": 163840,
+    "model_max_length": 1048576,
+    "torch_dtype": "bfloat16",
+}
+
 
 def read(document: dict[str, Any]) -> ModelConfig:
     return ModelConfig.from_dict(document, name="a hybrid")
@@ -88,3 +118,12 @@ def test_a_convolution_keeps_a_block_of_its_last_tokens() -> None:
         ("mamba", 5, 2),
         ("full", 6, 512),
     ]
+
+
+def test_latent_attention_beside_states_has_blocks_of_128_tokens() -> None:
+    config = read(KIMI_LINEAR)
+    settings = on_h100(config, tensor_parallel_size=8)
+    assert settings.max_model_len == 1048576
+    assert settings.block_size % 128 == 0
+    layout = kvcache.layout(config, settings)
+    assert {(group.type, group.layers) for group in layout.groups} == {("mla", 7), ("mamba", 7), ("mamba", 6)}

@@ -43,6 +43,7 @@ FAMILIES = {
     "GraniteMoeSharedForCausalLM": "granite_moe",
     "KimiK25ForConditionalGeneration": "kimi_k25",
     "KimiK3ForConditionalGeneration": "kimi_k3",
+    "KimiLinearForCausalLM": "kimi_k3",
     "Lfm2ForCausalLM": "lfm2",
     "Llama4ForConditionalGeneration": "llama4",
     "LlamaForCausalLM": "llama",
