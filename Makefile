@@ -5,7 +5,7 @@ BIN   := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help venv parts demo test test-fast test-kind test-vllm soak lint bench lock clean
+.PHONY: help venv parts demo test test-fast test-kind test-vllm soak lint docs bench lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 14
@@ -39,9 +39,12 @@ test-vllm: venv ## The real vLLM on CPU: its behaviour, and the chart's pods wit
 
 lint: venv ## ruff, mypy --strict, yamllint, charttest lint
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
-	@$(BIN)/mypy tools/valuegen/src ci/src ci/bench.py tests
+	@$(BIN)/mypy tools/valuegen/src tools/valuegen/*.py tools/valuegen/calibration ci/src ci/bench.py tests
 	@$(BIN)/yamllint --strict .
 	@$(BIN)/charttest lint charts/vllm-stack
+
+docs: venv ## Write docs/valuegen.md from valuegen's commands
+	@$(BIN)/python tools/valuegen/reference.py
 
 bench: venv ## Measured figures of the README
 	@$(BIN)/python ci/bench.py

@@ -69,7 +69,7 @@ def evict(release: Release, _: dict[str, Any]) -> None:
     eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name}}
     path = f"/api/v1/namespaces/{release.namespace}/pods/{name}/eviction"
     release.kubectl("create", "--raw", path, "--filename=-", stdin=json.dumps(eviction))
-    release.kubectl("wait", "--for=delete", f"pod/{name}", "--namespace", release.namespace, "--timeout=60s")
+    release.wait("wait", "--for=delete", f"pod/{name}")
     rolled_out(release)
 
 

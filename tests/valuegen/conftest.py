@@ -14,6 +14,7 @@ from valuegen.cli import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 settings.register_profile("no clock", deadline=None)
 settings.load_profile("no clock")
@@ -39,3 +40,10 @@ def valuegen() -> Callable[..., Outcome]:
         return Outcome(code, stdout.getvalue(), stderr.getvalue())
 
     return command
+
+
+@pytest.fixture
+def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder, which is the working directory."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.valuegen.broken_inputs import BROKEN_CONFIGS, BROKEN_VALUES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,7 +96,7 @@ REFUSALS = {
     "a vLLM that is too old": (
         f"{QWEN} --vllm-version 0.8.5",
         2,
-        ["--vllm-version 0.8.5", "0.19 to 0.33", "0.33.0"],
+        ["--vllm-version 0.8.5", "0.10 to 0.33", "0.33.0"],
     ),
     "an explanation as JSON": (f"{QWEN} --explain --json", 2, ["--explain", "provenance"]),
     "an automatic length in a plan": (
@@ -110,6 +112,24 @@ REFUSALS = {
     ),
     "a revision of a size": ("plan 8B --revision main", 2, ["8B", "Hub id", "--revision"]),
     "a revision of a path": ("plan . --revision main", 2, [".", "no revision", "--revision"]),
+    "sizes for which no node has the GPUs": (
+        "plan Qwen3-8B --gpu T4 --tensor-parallel-size 4 --data-parallel-size 2",
+        3,
+        ["--tensor-parallel-size 4 --data-parallel-size 2: 8 GPUs", "where 4 are offered", "lower one"],
+    ),
+    "something after models": ("models Qwen3-8B", 2, ["Qwen3-8B", "valuegen models --help"]),
+    "an option that gpus lacks": ("gpus --jsno", 2, ["--jsno", "--json"]),
+    "no shell": ("completion", 2, ["SHELL", "is required", "valuegen completion --help"]),
+    "an unknown shell": ("completion tcsh", 2, ["'tcsh'", "'bash', 'zsh', 'fish'", "--help"]),
+    "no values file": ("check", 2, ["VALUES", "is required", "valuegen check --help"]),
+    "a values file that is missing": (
+        "check nope.yaml",
+        2,
+        ["nope.yaml", "no such file", "name a values file"],
+    ),
+    "an unknown form": ("check a.yaml --format xml", 2, ["--format", "'xml'", "'sarif'"]),
+    "a model of no key": ("check a.yaml --model Qwen3-8B", 2, ["--model", "'Qwen3-8B'", "KEY=MODEL"]),
+    "storage without speed": ("check a.yaml --storage-speed 0", 2, ["--storage-speed", "'0'", "at least 1"]),
     "both outputs": (
         "values Qwen3-8B --gpu H100 -o a.yaml --into b.yaml",
         2,
@@ -142,27 +162,52 @@ def test_a_refusal_is_one_line_with_the_input_the_rule_and_the_next_step(
     assert not list(tmp_path.iterdir())
 
 
-CONFIGS = {
-    "missing": (None, "no such file"),
-    "empty": ("", "is empty"),
-    "truncated": ('{"architectures": ["Qwen3For', "is no JSON"),
-    "no language model": ('{"_class_name": "UNet2DConditionModel"}', "architectures"),
-}
-
-
-@pytest.mark.parametrize(("text", "rule"), CONFIGS.values(), ids=CONFIGS.keys())
-@pytest.mark.parametrize(
-    "command", [["fit", "--gpu", "H100"], ["plan"], ["values", "-o", "out.yaml"]], ids=lambda words: words[0]
-)
-def test_a_config_that_is_none_stops_every_command(
-    valuegen: Callable[..., Any], tmp_path: Path, command: list[str], text: str | None, rule: str
+@pytest.mark.parametrize("name", BROKEN_CONFIGS)
+@pytest.mark.parametrize("command", ["fit", "plan", "values", "check"])
+def test_a_broken_config_stops_every_command(
+    valuegen: Callable[..., Any], tmp_path: Path, command: str, name: str
 ) -> None:
     folder = tmp_path / "model"
     folder.mkdir()
-    if text is not None:
-        (folder / "config.json").write_text(text)
-    refused(valuegen(command[0], str(folder), *command[1:]), 2, ["config.json", rule])
-    assert not (tmp_path / "out.yaml").exists()
+    make, rule = BROKEN_CONFIGS[name]
+    make(folder)
+    body = {"source": {"uri": str(folder)}, "accelerator": {"product": "NVIDIA-L40S"}}
+    (tmp_path / "values.yaml").write_text(json.dumps({"models": {"broken": body}}))
+    before = sorted(tmp_path.rglob("*"))
+    options = {"fit": ["--gpu", "H100"], "plan": [], "values": ["-o", "out.yaml"], "check": []}
+    outcome = valuegen(command, "values.yaml" if command == "check" else folder, *options[command])
+    if command == "check":
+        refused(outcome, 3, ["values.yaml: 1 not judged"])
+        assert rule in " ".join(outcome.stdout.split())
+    else:
+        refused(outcome, 2, ["model", rule])
+        assert outcome.stdout == ""
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("name", BROKEN_VALUES)
+@pytest.mark.parametrize("command", ["check", "values"])
+def test_a_broken_values_file_stops_every_command_that_reads_one(
+    valuegen: Callable[..., Any], tmp_path: Path, command: str, name: str
+) -> None:
+    make, code, rule = BROKEN_VALUES[name]
+    path = tmp_path / "values.yaml"
+    make(path)
+    stat = path.lstat() if path.is_symlink() or path.exists() else None
+    options = ["Qwen3-8B", "--gpu", "L40S", "--into"] if command == "values" else []
+    outcome = valuegen(command, *options, "values.yaml")
+    if command == "check":
+        refused(outcome, code, ["values.yaml"])
+        assert rule in " ".join((outcome.stdout + outcome.stderr).split())
+    else:
+        refused(outcome, 2, ["values.yaml"])
+    assert [entry.name for entry in tmp_path.iterdir()] == (["values.yaml"] if stat else [])
+    if stat:
+        assert (path.lstat().st_mtime_ns, path.lstat().st_ino) == (stat.st_mtime_ns, stat.st_ino)
+
+
+def test_thirty_broken_inputs_are_tried() -> None:
+    assert min(len(BROKEN_CONFIGS), len(BROKEN_VALUES)) >= 30
 
 
 @pytest.mark.parametrize(
@@ -181,6 +226,12 @@ def test_an_output_that_cannot_be_written_is_refused(
     (tmp_path / "file").write_text("not a folder")
     refused(valuegen("values", "Qwen3-8B", "--gpu", "L40S", "-o", output), 2, [output, rule, step])
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_an_output_that_is_a_link_to_itself_is_refused(valuegen: Callable[..., Any], tmp_path: Path) -> None:
+    (tmp_path / "out.yaml").symlink_to("out.yaml")
+    refused(valuegen("values", "Qwen3-8B", "--gpu", "L40S", "-o", "out.yaml"), 2, ["out.yaml: cannot be"])
+    assert [path.is_symlink() for path in tmp_path.iterdir()] == [True]
 
 
 @pytest.mark.parametrize(

@@ -148,3 +148,11 @@ def test_pipeline_stages_share_out_the_layers(config: ModelConfig, stages: int) 
         if tensor.name == "model.layers.*.input_layernorm.weight"
     ]
     assert sum(counts) == config.num_hidden_layers
+
+
+@pytest.mark.parametrize(("tensor", "gib"), [(1, 64.38), (2, 32.98)])  # what servers logged on Hopper
+def test_mxfp4_experts_grow_when_a_kernel_takes_them(tensor: int, gib: float) -> None:
+    config = model("openai/gpt-oss-120b")
+    settings = on_h100(config, tensor_parallel_size=tensor)
+    assert weights.loaded_weights_bytes(config, settings, 0) / GIB == pytest.approx(gib, rel=0.01)
+    assert weights.rank_weights_bytes(config, settings, 0) / GIB < 0.96 * gib

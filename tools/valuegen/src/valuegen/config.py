@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from valuegen import architectures, quantization_readers
+from valuegen import architectures, quantization_readers, shape
 from valuegen.architectures.base import KvLayer, LatentKv, StateKv, text_keys
 from valuegen.errors import ModelError
 from valuegen.keys import Keys
@@ -15,6 +15,7 @@ from valuegen.keys import Keys
 if TYPE_CHECKING:
     from valuegen.architectures.base import Architecture, KvCache, Module
     from valuegen.quantization import Quantization
+    from valuegen.shape import Shape
 
 DTYPES = {"bfloat16": "bfloat16", "float16": "float16", "half": "float16", "float32": "float32"}
 # Other names for the longest context (vLLM: transformers_utils/model_arch_config_convertor.py).
@@ -40,10 +41,13 @@ class ModelConfig:
     tie_word_embeddings: bool
     dtype: str  # of the checkpoint: bfloat16, float16 or float32
     supports_float16: bool
+    cache_readers: tuple[tuple[int, int], ...]  # (layer without a cache, the layer whose it reads)
     supports_pipeline: bool
+    is_pooling: bool
     quantization: Quantization | None
     modules: tuple[Module, ...]
     kv_layers: tuple[tuple[KvCache, ...], ...]  # the caches of each decoder layer
+    shape: Shape  # of a pass
 
     @cached_property
     def caches(self) -> tuple[KvCache, ...]:
@@ -55,6 +59,12 @@ class ModelConfig:
         """Tokens that the local layers see; None when there are none."""
         windows = (cache.window for cache in self.caches if not isinstance(cache, StateKv))
         return next((window for window in windows if window is not None), None)
+
+    @property
+    def chunks_prompts(self) -> bool:
+        """Whether vLLM may spread a prompt over steps; an encoder sees all of it at once."""
+        encodes = any(isinstance(cache, KvLayer) and cache.type == "cross-attention" for cache in self.caches)
+        return bool(self.caches) and not encodes
 
     @cached_property
     def has_states(self) -> bool:
@@ -91,6 +101,7 @@ class ModelConfig:
         keys = _root(raw, name)
         architecture = _architecture(keys, name)
         described = architectures.reader(architecture)(keys, architecture)
+        caches = tuple(_caches(layer) for layer in described.kv_layers)
         default_length, limit = _lengths(text_keys(keys), described)
         modelopt = None
         if hf_quant_config is not None:
@@ -111,10 +122,20 @@ class ModelConfig:
             tie_word_embeddings=described.tie_word_embeddings,
             dtype=_dtype(keys),
             supports_float16=described.supports_float16,
+            cache_readers=described.cache_readers,
             supports_pipeline=described.supports_pipeline,
+            is_pooling=described.is_pooling,
             quantization=quantization_readers.read(keys, modelopt),
             modules=described.modules,
-            kv_layers=tuple(_caches(layer) for layer in described.kv_layers),
+            kv_layers=caches,
+            shape=shape.read(
+                keys,
+                architecture=architecture,
+                vocab_size=described.vocab_size,
+                hidden_size=described.hidden_size,
+                intermediate_size=described.intermediate_size,
+                recurrent=any(isinstance(cache, StateKv) for layer in caches for cache in layer),
+            ),
         )
 
 

@@ -97,6 +97,8 @@ def resolve(
     max_num_batched_tokens = settings.max_num_batched_tokens
     if max_num_batched_tokens is None:
         max_num_batched_tokens = min(max_num_seqs * max_model_len, batched_tokens)
+        if not config.chunks_prompts:
+            max_num_batched_tokens = max(max_num_batched_tokens, max_model_len)
     if settings.max_num_seqs is None:
         max_num_seqs = min(max_num_seqs, max_num_batched_tokens)
     resolved = ResolvedSettings(
@@ -116,7 +118,8 @@ def resolve(
         block_size=_or(settings.block_size, DEFAULT_BLOCK_SIZE),
         # Where all layers are recurrent it is still an experiment (config/model.py).
         enable_prefix_caching=_or(settings.enable_prefix_caching, not config.is_attention_free),
-        async_scheduling=_or(settings.async_scheduling, True),
+        # It makes pooling slower (config/vllm.py).
+        async_scheduling=_or(settings.async_scheduling, not config.is_pooling),
         disable_hybrid_kv_cache_manager=_or(settings.disable_hybrid_kv_cache_manager, False),
         enforce_eager=_or(settings.enforce_eager, False),
         compute_capability=compute_capability,
@@ -169,5 +172,6 @@ def _dtype(config: ModelConfig, asked: str | None, compute_capability: tuple[int
     supported.append("float32")
     if compute_capability >= (8, 0):
         supported.insert(0, "bfloat16")
-    wanted = supported[0] if config.dtype == "float32" else config.dtype
-    return wanted if wanted in supported else supported[0]
+    preferred = "float16" if config.is_pooling and config.supports_float16 else supported[0]
+    wanted = preferred if config.dtype == "float32" else config.dtype
+    return wanted if wanted in supported else preferred

@@ -5,7 +5,8 @@ ValuegenError            everything below; `message` names the input and the rul
 ├── ModelError           exit 2: config.json is missing, broken, or not a model that is known here
 ├── GpuError             exit 2: no such GPU
 ├── OutputError          exit 2: the output cannot be written
-└── RefusedError         exit 3: vLLM would refuse the configuration, or it does not fit (`reasons`)
+├── RefusedError         exit 3: vLLM would refuse the configuration, or it does not fit (`reasons`)
+└── FindingsError        exit 3: `check` found something, which it has printed
 """
 
 from __future__ import annotations
@@ -76,3 +77,9 @@ class RefusedError(ValuegenError):
             "; ".join(reason.message for reason in reasons),
             "; ".join(reason.fix for reason in reasons),
         )
+
+
+class FindingsError(ValuegenError):
+    """A values file has findings; each of them names what to set."""
+
+    exit_code: ClassVar[int] = 3

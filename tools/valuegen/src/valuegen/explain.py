@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from valuegen import overhead
-from valuegen.host import LARGEST_SHARD, SLOW_READ
+from valuegen.host import ENGINE_INIT_SECONDS, LARGEST_SHARD
 from valuegen.parallel import padded_vocab
+from valuegen.units import MIB
 from valuegen.words import gib
 
 if TYPE_CHECKING:
@@ -82,15 +83,17 @@ def explain(result: FitResult) -> Iterator[Explanation]:
         "start-up",
         f"{host.startup_seconds} s",
         "assumed",
-        f"checkpoint at {SLOW_READ / 1e6:.0f} MB/s + 300 s to compile, capture graphs and warm up",
-        "a first download over 1 Gbit/s; cold engine starts of 86 to 142 s were measured",
+        f"checkpoint at {result.pace.storage_bytes_per_second / 1e6:.0f} MB/s + {ENGINE_INIT_SECONDS} s to "
+        "compile, capture graphs and warm up",
+        "18 logged starts: shared storage read 53 MB/s and more, the engine then took at most 142 s",
     )
     yield Explanation(
         "drain",
         f"{host.drain_seconds} s",
         "assumed",
-        "an answer of at most 4,096 tokens at 20 tokens per second",
-        "a proposal: set it above your longest request",
+        f"an answer of at most {result.pace.longest_answer_tokens:,} tokens at "
+        f"{result.pace.tokens_per_second} tokens per second",
+        "a proposal: set --longest-answer above your longest one",
     )
 
 
@@ -114,23 +117,22 @@ def _rank(result: FitResult, rank: Rank) -> Iterator[Explanation]:
         f"at tensor parallel size {settings.tensor_parallel_size}",
         result.model.origin,
     )
-    rows = min(settings.max_num_seqs, settings.max_num_batched_tokens)
-    sampler, forward = result.calibration.sampler_bytes[0], overhead.FORWARD_BYTES[0]
-    last = rank.pipeline_stage == settings.pipeline_parallel_size - 1
-    logits = f"{sampler:g} B x {rows} rows x {padded_vocab(config.vocab_size)} logits + " if last else ""
+    fitted = result.calibration
     yield Explanation(
         f"activation peak{where}",
         _bytes(rank.activation.point),
         "calibrated",
-        f"{logits}{forward:g} B x {settings.max_num_batched_tokens} tokens x {config.hidden_size} hidden",
-        measured,
+        _activation(result, rank),
+        f"{measured}; the sampler is counted in vLLM 0.33.0 v1/worker/gpu/sample"
+        if fitted.sampler_counted
+        else measured,
     )
-    sizes = overhead.capture_sizes(settings, result.gpu)
+    graphs = overhead.graph_count(config.shape, settings, result.gpu)
     yield Explanation(
         f"CUDA graphs{where}",
         _bytes(rank.cuda_graphs.point),
         "calibrated",
-        f"{sizes} captured batch sizes x 21 MiB"
+        f"{graphs} captured graphs x {fitted.graph_bytes.point / MIB:.1f} MiB"
         if rank.cuda_graphs.point
         else "none are taken from the budget",
         measured,
@@ -151,6 +153,31 @@ def _rank(result: FitResult, rank: Rank) -> Iterator[Explanation]:
         else "--kv-cache-memory-bytes",
         "vLLM 0.33.0 v1/worker/gpu_worker.py (determine_available_memory)",
     )
+
+
+def _activation(result: FitResult, rank: Rank) -> str:
+    """The formula of each peak of the profiling pass, and which is the largest."""
+    settings, shape, fitted = result.settings, result.model.config.shape, result.calibration
+    first, last = rank.pipeline_stage == 0, rank.pipeline_stage == len(result.ranks) - 1
+    peaks = overhead.peaks(shape, settings, fitted, first_stage=first, last_stage=last)
+    tokens, rows = (
+        settings.max_num_batched_tokens,
+        min(settings.max_num_seqs, settings.max_num_batched_tokens),
+    )
+    formulas = {
+        "images": "pixels, embeddings and a layer of the vision tower for as many images as the batch holds",
+        "a layer": f"2 B x {tokens} tokens x (3 x {shape.intermediate_size} / {settings.tensor_parallel_size} + "
+        f"{fitted.residual_copies.point:.1f} x {shape.hidden_size} hidden)",
+        "attention": "hidden states, and the earlier tokens of prompts unfolded from the latent cache",
+        "the sampler": f"{fitted.sampler_bytes.point:.1f} B x {rows} rows x {padded_vocab(shape.vocab_size)} "
+        f"logits + 2 B x {tokens + rows} x {shape.hidden_size} hidden",
+    }
+    parts = [f"{name} {gib(round(size))} ({formulas[name]})" for name, size in peaks.items()]
+    experts = ""
+    if shape.routed:
+        held = overhead.expert_workspace(shape.routed, shape.hidden_size, settings)
+        experts = f"; {gib(held)} of them the buffers of {shape.routed.per_token} experts per token"
+    return "the largest of " + ", ".join(parts) + experts
 
 
 def _bytes(size: int) -> str:

@@ -15,7 +15,12 @@ def replace_file(path: Path, text: str) -> None:
 
     An existing file keeps its mode, and a symbolic link stays one.
     """
-    target = path.resolve()
+    try:
+        target = path.resolve()
+    except (OSError, RuntimeError):  # RuntimeError before Python 3.13
+        raise OutputError(
+            f"{path}: cannot be resolved, its links lead back to it", "remove the link"
+        ) from None
     if target.is_dir():
         raise OutputError(f"{path}: is a directory", "name a file in it")
     if target.exists() and not target.is_file():

@@ -8,21 +8,18 @@ from math import ceil
 from typing import TYPE_CHECKING, Any, Literal
 
 from valuegen import kvcache, parallel, weights
+from valuegen.calibration import (
+    DEFAULT_VLLM_VERSION,
+    Calibration,
+    calibration,
+    default_utilization,
+    full_version,
+)
 from valuegen.document import fit_document
 from valuegen.engine import EngineSettings, ResolvedSettings, resolve
 from valuegen.errors import Reason
-from valuegen.host import HostNeeds, gpus_per_replica, host_needs
-from valuegen.overhead import (
-    CONTEXT_BYTES,
-    DEFAULT_VLLM_VERSION,
-    Calibration,
-    Estimate,
-    activation,
-    calibration,
-    cuda_graphs,
-    full_version,
-    non_torch,
-)
+from valuegen.host import DEFAULT_PACE, HostNeeds, Pace, gpus_per_replica, host_needs
+from valuegen.overhead import Estimate, activation, context_bytes, cuda_graphs, non_torch
 from valuegen.words import gib
 
 if TYPE_CHECKING:
@@ -43,7 +40,7 @@ class Rank:
     pipeline_stage: int
     weights_bytes: int
     activation: Estimate
-    cuda_graphs: Estimate
+    cuda_graphs: Estimate  # as far as it is taken from the budget
     non_torch: Estimate
     budget_bytes: int
     kv_cache: Estimate  # `low` is the safe end; below zero means that much is missing
@@ -76,11 +73,17 @@ class FitResult:
     capacity: KvCapacity | None = None
     capacity_range: tuple[KvCapacity, KvCapacity] | None = None
     host: HostNeeds | None = None
+    pace: Pace = DEFAULT_PACE
 
     @property
     def fits(self) -> bool:
         """Whether vLLM starts with this configuration, also at the safe end of the estimates."""
         return self.verdict == "fits"
+
+    @property
+    def bytes_per_block(self) -> int:
+        """Bytes of a KV block on the GPU where it is largest; 0 without a cache."""
+        return self.layout.bytes_per_block if self.layout is not None else 0
 
     @property
     def gpus(self) -> int:
@@ -98,6 +101,7 @@ def fit(
     settings: EngineSettings | None = None,
     *,
     vllm_version: str = DEFAULT_VLLM_VERSION,
+    pace: Pace | None = None,
 ) -> FitResult:
     """Judge one configuration; a configuration that does not fit carries the nearest changes that help.
 
@@ -108,7 +112,7 @@ def fit(
     settings = settings or EngineSettings()
     if settings.max_model_len == AUTO_LENGTH:
         settings = replace(settings, max_model_len=_longest(model, gpu, settings, vllm_version))
-    result = judge(model, gpu, settings, vllm_version=vllm_version)
+    result = judge(model, gpu, settings, vllm_version=vllm_version, pace=pace)
     if result.verdict != "too-big":
         return result
     changes = nearest_changes(result, settings)
@@ -126,11 +130,18 @@ def _longest(model: Model, gpu: Gpu, settings: EngineSettings, vllm_version: str
 
 
 def judge(
-    model: Model, gpu: Gpu, settings: EngineSettings, *, vllm_version: str = DEFAULT_VLLM_VERSION
+    model: Model,
+    gpu: Gpu,
+    settings: EngineSettings,
+    *,
+    vllm_version: str = DEFAULT_VLLM_VERSION,
+    pace: Pace | None = None,
 ) -> FitResult:
     """Like `fit`, without the search for changes that would help."""
     fitted = calibration(vllm_version)
     config = model.config
+    if settings.gpu_memory_utilization is None:
+        settings = replace(settings, gpu_memory_utilization=default_utilization(fitted.minor))
     resolved = resolve(
         config,
         settings,
@@ -145,6 +156,7 @@ def judge(
         vllm_version=full_version(vllm_version),
         calibration=fitted,
         verdict="invalid",
+        pace=pace or DEFAULT_PACE,
         reasons=tuple(parallel.refusals(config, resolved, compute_capability=gpu.compute_capability)),
         ranks=(),
     )
@@ -160,7 +172,7 @@ def judge(
         kvcache.capacity(layout, [max(0, getattr(rank.kv_cache, end)) for rank in ranks])
         for end in ("low", "point", "high")
     )
-    reasons = _too_big(config, resolved, gpu, layout=layout, ranks=ranks, safe=low)
+    reasons = _too_big(config, resolved, gpu, fitted=fitted, layout=layout, ranks=ranks, safe=low)
     return replace(
         base,
         verdict="too-big" if reasons else "fits",
@@ -169,7 +181,9 @@ def judge(
         layout=layout,
         capacity=point,
         capacity_range=(low, high),
-        host=host_needs(resolved, _checkpoint_bytes(config)),
+        host=host_needs(
+            resolved, _checkpoint_bytes(config), base.pace, takes_images=config.shape.encoder is not None
+        ),
     )
 
 
@@ -187,11 +201,18 @@ def _rank(
     layout: KvCacheLayout,
     stage: int,
 ) -> Rank:
-    last_stage = stage == settings.pipeline_parallel_size - 1
     held = weights.loaded_weights_bytes(config, settings, stage)
-    peak = activation(config, settings, fitted, last_stage=last_stage)
-    graphs = cuda_graphs(settings, gpu, fitted)
-    outside = non_torch(settings, gpu)
+    peak = activation(
+        config.shape,
+        settings,
+        fitted,
+        first_stage=stage == 0,
+        last_stage=stage == settings.pipeline_parallel_size - 1,
+    )
+    graphs = (
+        cuda_graphs(config.shape, settings, gpu, fitted) if fitted.graphs_in_budget else Estimate(0, 0, 0)
+    )
+    outside = non_torch(settings, gpu, fitted)
     # vLLM 0.33.0 v1/worker/utils.py (request_memory)
     budget = ceil(gpu.memory_bytes * settings.gpu_memory_utilization)
 
@@ -221,25 +242,34 @@ def _too_big(
     settings: ResolvedSettings,
     gpu: Gpu,
     *,
+    fitted: Calibration,
     layout: KvCacheLayout,
     ranks: tuple[Rank, ...],
     safe: KvCapacity,
 ) -> list[Reason]:
     """Why vLLM would not start at the safe end of the estimates; empty if it does."""
     tightest = min(ranks, key=lambda rank: rank.kv_cache.low)
+    context = context_bytes(gpu)
     left_over = gpu.memory_bytes - tightest.budget_bytes
-    if left_over < CONTEXT_BYTES:
+    # Before 0.21 the graphs, too, come out of what the budget leaves over.
+    beside = (
+        context
+        if fitted.graphs_in_budget
+        else context + cuda_graphs(config.shape, settings, gpu, fitted).high
+    )
+    if left_over < beside:
+        what = "the CUDA context" if beside == context else "the CUDA context and graphs"
         return [
             Reason(
                 "no-room-for-context",
                 f"--gpu-memory-utilization {settings.gpu_memory_utilization:g}: leaves {gib(left_over)} of "
-                f"{gpu.name} for the CUDA context, {gib(CONTEXT_BYTES)} are needed",
-                f"lower it to {_largest_utilization(gpu):.2f}",
+                f"{gpu.name} for {what}, {gib(beside)} are needed",
+                f"lower it to {int(100 * (1 - beside / gpu.memory_bytes)) / 100:.2f}",
             )
         ]
     held = tightest.needed_before_cache_bytes
     if settings.kv_cache_memory_bytes is not None:
-        needed, memory = held + settings.kv_cache_memory_bytes, gpu.memory_bytes - CONTEXT_BYTES
+        needed, memory = held + settings.kv_cache_memory_bytes, gpu.memory_bytes - context
         if needed > memory:
             return [
                 Reason(
@@ -272,7 +302,3 @@ def _too_big(
             "lower --max-model-len",
         )
     ]
-
-
-def _largest_utilization(gpu: Gpu) -> float:
-    return int(100 * (gpu.memory_bytes - CONTEXT_BYTES) / gpu.memory_bytes) / 100

@@ -31,13 +31,29 @@ BUSY_PROCESSES = 2  # API server and engine core, beside one per GPU
 COMPILE_CACHE = 5 * GIB
 DISK_MARGIN = 1.1  # tokenizer, partial downloads
 
-SLOW_READ = 100 * 10**6  # bytes per second: a first download over 1 Gbit/s
-ENGINE_INIT_SECONDS = 300  # compile, capture graphs, warm up; cold starts took 86 to 142 s
+# Bytes per second. The slowest shared storage among the logs of calibration/host.toml read 53 MB/s; a
+# first download over 1 Gbit/s is twice as fast, a local disk ten times.
+SLOW_READ = 50 * 10**6
+ORDINARY_READ = 100 * 10**6  # that first download: what `check` takes, so as to find only what is wrong
+FASTEST_READ = 1500 * 10**6  # what vLLM's default loader does on one GPU from the fastest disk
+ENGINE_INIT_SECONDS = 300  # compile, capture graphs, warm up: twice the longest of the logs, 142 s
 LEAST_STARTUP_SECONDS = 600  # vLLM's own VLLM_ENGINE_READY_TIMEOUT_S
 
-LONGEST_ANSWER_TOKENS = 4096
-SLOWEST_TOKENS_PER_SECOND = 20
 LEAST_DRAIN_SECONDS = 120
+
+MM_CACHE = 4 * GIB  # of processed images, in each API server and engine core (config/multimodal.py)
+
+
+@dataclass(frozen=True)
+class Pace:
+    """What only the operator knows; the defaults are on the slow side."""
+
+    storage_bytes_per_second: int = SLOW_READ
+    longest_answer_tokens: int = 4096
+    tokens_per_second: int = 20  # of one request on a busy replica
+
+
+DEFAULT_PACE = Pace()
 
 
 @dataclass(frozen=True)
@@ -53,7 +69,13 @@ class HostNeeds:
     drain_seconds: int
 
 
-def host_needs(settings: ResolvedSettings, checkpoint_bytes: int) -> HostNeeds:
+def host_needs(
+    settings: ResolvedSettings,
+    checkpoint_bytes: int,
+    pace: Pace = DEFAULT_PACE,
+    *,
+    takes_images: bool = False,
+) -> HostNeeds:
     """What the pod of one replica should ask for."""
     gpus = gpus_per_replica(settings)
     shared = shared_memory(settings)
@@ -61,16 +83,17 @@ def host_needs(settings: ResolvedSettings, checkpoint_bytes: int) -> HostNeeds:
     # Source: vLLM 0.33.0 v1/worker/gpu/states.py
     pinned = 4 * settings.max_num_seqs * settings.max_model_len * gpus
     shard = min(LARGEST_SHARD, checkpoint_bytes)
+    images = MM_CACHE * (1 + settings.data_parallel_size) if takes_images else 0
     request = SERVER_REQUEST + WORKER_REQUEST * gpus + pinned + shared
-    limit = SERVER_LIMIT + WORKER_LIMIT * gpus + pinned + shared + shard * gpus
+    limit = SERVER_LIMIT + WORKER_LIMIT * gpus + pinned + shared + shard * gpus + images
     return HostNeeds(
         shared_memory_bytes=shared,
         memory_request_bytes=round_up(request, GIB),
         memory_limit_bytes=round_up(limit, GIB),
         cpu=BUSY_PROCESSES * settings.data_parallel_size + gpus,
         model_cache_bytes=round_up(round(checkpoint_bytes * DISK_MARGIN) + COMPILE_CACHE, GIB),
-        startup_seconds=startup_seconds(checkpoint_bytes),
-        drain_seconds=drain_seconds(settings),
+        startup_seconds=startup_seconds(checkpoint_bytes, pace),
+        drain_seconds=drain_seconds(settings, pace),
     )
 
 
@@ -88,13 +111,14 @@ def shared_memory(settings: ResolvedSettings) -> int:
     return rings * settings.data_parallel_size + NCCL_SHARED
 
 
-def startup_seconds(checkpoint_bytes: int) -> int:
-    """How long a first start may take: download, then engine start; whole minutes."""
-    seconds = ceil_div(checkpoint_bytes, SLOW_READ) + ENGINE_INIT_SECONDS
+def startup_seconds(checkpoint_bytes: int, pace: Pace) -> int:
+    """How long a first start may take: every byte once, then the engine's start; whole minutes."""
+    speed = min(pace.storage_bytes_per_second, FASTEST_READ)
+    seconds = ceil_div(checkpoint_bytes, speed) + ENGINE_INIT_SECONDS
     return max(LEAST_STARTUP_SECONDS, round_up(seconds, 60))
 
 
-def drain_seconds(settings: ResolvedSettings) -> int:
+def drain_seconds(settings: ResolvedSettings, pace: Pace) -> int:
     """How long running requests get at shutdown: the longest answer at a slow pace; half minutes."""
-    tokens = min(settings.max_model_len, LONGEST_ANSWER_TOKENS)
-    return max(LEAST_DRAIN_SECONDS, round_up(ceil_div(tokens, SLOWEST_TOKENS_PER_SECOND), 30))
+    tokens = min(settings.max_model_len, pace.longest_answer_tokens)
+    return max(LEAST_DRAIN_SECONDS, round_up(ceil_div(tokens, pace.tokens_per_second), 30))

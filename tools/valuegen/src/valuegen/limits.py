@@ -133,6 +133,13 @@ def _length(config: ModelConfig, settings: ResolvedSettings) -> Iterator[Reason]
             f"--max-model-len {settings.max_model_len} exceeds the model's {config.max_model_len_limit}",
             f"use --max-model-len {config.max_model_len_limit} or less",
         )
+    if settings.max_num_batched_tokens < settings.max_model_len and not config.chunks_prompts:
+        yield Reason(
+            "max-num-batched-tokens",
+            f"--max-num-batched-tokens {settings.max_num_batched_tokens} is less than --max-model-len "
+            f"{settings.max_model_len}; {config.architecture} takes a request in one step",
+            f"use --max-num-batched-tokens {settings.max_model_len} or more, or a smaller --max-model-len",
+        )
     if settings.max_num_batched_tokens < settings.max_num_seqs:
         yield Reason(
             "max-num-batched-tokens",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from valuegen import valuesfile
 from valuegen.errors import OutputError, UsageError
 from valuegen.files import replace_file
 from valuegen.values import check
@@ -22,6 +23,8 @@ def merge_into(path: Path, document: ValuesDocument) -> bool:
     Raises UsageError if the file is no YAML mapping, OutputError if it cannot be written or the
     result is nothing the chart accepts; the file is then as it was.
     """
+    _require_file(path)
+    valuesfile.read([path])  # nothing that is endless goes any further
     raw = _read(path)
     # Lines are edited with the line ends of YAML's examples and written with the file's own.
     newline = "\r\n" if "\r\n" in raw else "\n"
@@ -148,15 +151,16 @@ def _entry(document: ValuesDocument, indent: int) -> list[str]:
     return [f"{' ' * indent}{document.key}:", *body]
 
 
+def _require_file(path: Path) -> None:
+    if path.is_dir():
+        raise OutputError(f"--into {path}: is a directory", "name a file in it")
+    if not path.exists() and not path.is_symlink():
+        raise OutputError(f"--into {path}: no such file", f"write a new one with -o {path}")
+
+
 def _read(path: Path) -> str:
     try:
-        return path.read_bytes().decode("utf-8")
-    except FileNotFoundError:
-        raise OutputError(f"--into {path}: no such file", f"write a new one with -o {path}") from None
-    except IsADirectoryError:
-        raise OutputError(f"--into {path}: is a directory", "name a file in it") from None
-    except UnicodeDecodeError:
-        raise UsageError(f"--into {path}: is no text file", "name a values file") from None
+        return path.read_bytes().decode("utf-8")  # with its own line ends
     except OSError as error:
         raise OutputError(
             f"--into {path}: cannot be read ({error.strerror})", "correct its permissions"

@@ -67,8 +67,8 @@ class Model:
 
 def _from_path(path: Path) -> Model:
     config_file = path / "config.json" if path.is_dir() else path
-    folder = config_file.resolve().parent
     raw = _read_json(config_file)
+    folder = config_file.resolve().parent
     quant_file = config_file.parent / "hf_quant_config.json"
     hf_quant_config = _read_json(quant_file) if quant_file.is_file() else None
     config = ModelConfig.from_dict(raw, name=folder.name, hf_quant_config=hf_quant_config)

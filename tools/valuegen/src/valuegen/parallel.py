@@ -241,6 +241,15 @@ def _expert_problems(config: ModelConfig, experts: Experts, ranks: Ranks) -> Ite
 
 def _pipeline(config: ModelConfig, settings: ResolvedSettings) -> Iterator[Reason]:
     pp, layers = settings.pipeline_parallel_size, config.num_hidden_layers
+    stages = pipeline_layers(layers, min(pp, layers))
+    if any(
+        (reader in stage) != (owner in stage) for reader, owner in config.cache_readers for stage in stages
+    ):
+        yield Reason(
+            "pipeline-shared-cache",
+            f"--pipeline-parallel-size {pp} puts layers apart that share a KV cache",
+            "use --pipeline-parallel-size 1 and a larger --tensor-parallel-size",
+        )
     if pp > 1 and not config.supports_pipeline:
         yield Reason(
             "pipeline",

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 from valuegen.advice import useful_length
+from valuegen.calibration import DEFAULT_VLLM_VERSION
 from valuegen.catalog.gpus import all_gpus
 from valuegen.document import SCHEMA
 from valuegen.engine import EngineSettings
 from valuegen.errors import Reason, UsageError
 from valuegen.fit import AUTO_LENGTH, FitResult, judge
-from valuegen.overhead import DEFAULT_VLLM_VERSION
 from valuegen.scaling import replicas_for, requests_per_replica
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from valuegen.catalog.gpus import Gpu
+    from valuegen.host import Pace
     from valuegen.model import Model
 
 TENSOR_SIZES = (1, 2, 4, 8)
@@ -133,12 +135,14 @@ def plan(
     concurrency: int = DEFAULT_CONCURRENCY,
     prices: Mapping[str, float] | None = None,
     vllm_version: str = DEFAULT_VLLM_VERSION,
+    pace: Pace | None = None,
 ) -> Plan:
     """Every sensible configuration of `model` on the `offered` GPUs (none: all known), ranked by cost.
 
     Sizes that `settings` pin are kept; an unset max_model_len means 8192 tokens or the model's
-    maximum, whichever is less. `prices` are USD per GPU and hour by GPU name. Raises UsageError for
-    a load below one request, and for max_model_len -1 (auto), which has no one length.
+    maximum, whichever is less. `prices` are USD per GPU and hour by GPU name, `pace` decides start-up
+    and drain times. Raises UsageError for a load below one request, and for max_model_len -1 (auto),
+    which has no one length.
     """
     settings = settings or EngineSettings()
     if settings.max_model_len == AUTO_LENGTH:
@@ -153,7 +157,7 @@ def plan(
     candidates = [
         _candidate(result, offer, concurrency)
         for offer in offers
-        for result in _configurations(model, offer, settings, vllm_version)
+        for result in _configurations(model, offer, settings, vllm_version, pace)
     ]
     fitting = sorted((entry for entry in candidates if entry.rejected is None), key=_order)
     ranked = [replace(entry, rank=number) for number, entry in enumerate(fitting, start=1)]
@@ -163,9 +167,34 @@ def plan(
 
 def nearest_miss(made: Plan) -> Reason:
     """Why nothing carries the load: the reason of what came closest, and what would carry it."""
+    if not made.rejected:
+        return _no_split(made.request)
     closest = made.rejected[0]
     reason = closest.rejected or closest.fit.reasons[0]
     return replace(reason, fix=", or ".join([*_other_ways(made, closest)]) or reason.fix)
+
+
+def _no_split(request: Request) -> Reason:
+    """No node has room for the sizes that were asked for."""
+    settings = request.settings
+    sizes = [
+        (f"--{kind}-parallel-size {size}", size)
+        for kind, size in (
+            ("tensor", settings.tensor_parallel_size),
+            ("pipeline", settings.pipeline_parallel_size),
+            ("data", settings.data_parallel_size),
+        )
+        if size
+    ]
+    most = max(
+        min(offer.gpu.max_per_node, offer.at_most or offer.gpu.max_per_node) for offer in request.offers
+    )
+    return Reason(
+        "no-split",
+        f"{' '.join(text for text, _ in sizes)}: {prod(size for _, size in sizes)} GPUs or more in one node, "
+        f"where {most} are offered",
+        "lower one of them, or offer a GPU of which a node has more",
+    )
 
 
 def _closeness(candidate: Candidate) -> tuple[int, float]:
@@ -214,17 +243,18 @@ def _offer(entry: Gpu | GpuOffer, prices: Mapping[str, float]) -> GpuOffer:
 
 
 def _configurations(
-    model: Model, offer: GpuOffer, settings: EngineSettings, vllm_version: str
+    model: Model, offer: GpuOffer, settings: EngineSettings, vllm_version: str, pace: Pace | None
 ) -> Iterator[FitResult]:
     """Every split over the GPUs of one node: tensor parallel, then pipeline parallel if nothing fits."""
     gpu = offer.gpu
-    node = min(gpu.max_per_node, offer.at_most or gpu.max_per_node)
+    # The ranks of data parallelism are in one pod too.
+    node = min(gpu.max_per_node, offer.at_most or gpu.max_per_node) // (settings.data_parallel_size or 1)
     tensor = (settings.tensor_parallel_size,) if settings.tensor_parallel_size else TENSOR_SIZES
     found = False
     if settings.pipeline_parallel_size in (None, 1):
         for size in tensor:
             if size <= node:
-                result = _judge(model, gpu, replace(settings, tensor_parallel_size=size), vllm_version)
+                result = _judge(model, gpu, replace(settings, tensor_parallel_size=size), vllm_version, pace)
                 found = found or result.fits
                 yield result
     if found:
@@ -234,16 +264,19 @@ def _configurations(
         for stages in pipeline:
             if stages > 1 and size * stages <= node:
                 pinned = replace(settings, tensor_parallel_size=size, pipeline_parallel_size=stages)
-                yield _judge(model, gpu, pinned, vllm_version)
+                yield _judge(model, gpu, pinned, vllm_version, pace)
 
 
-def _judge(model: Model, gpu: Gpu, settings: EngineSettings, vllm_version: str) -> FitResult:
+def _judge(
+    model: Model, gpu: Gpu, settings: EngineSettings, vllm_version: str, pace: Pace | None
+) -> FitResult:
     """The judgement with vLLM's own batch, or with the largest smaller one that fits."""
-    result = judge(model, gpu, settings, vllm_version=vllm_version)
+    result = judge(model, gpu, settings, vllm_version=vllm_version, pace=pace)
     if result.verdict == "too-big" and settings.max_num_seqs is None:
         for batch in SMALLER_BATCHES:
             if batch < result.settings.max_num_seqs:
-                smaller = judge(model, gpu, replace(settings, max_num_seqs=batch), vllm_version=vllm_version)
+                fewer = replace(settings, max_num_seqs=batch)
+                smaller = judge(model, gpu, fewer, vllm_version=vllm_version, pace=pace)
                 if smaller.fits:
                     return smaller
     return result

@@ -12,6 +12,7 @@ from valuegen.catalog.gpus import price_date
 from valuegen.engine import batch_defaults
 from valuegen.errors import OutputError, UsageError
 from valuegen.files import replace_file
+from valuegen.host import ENGINE_INIT_SECONDS, LEAST_STARTUP_SECONDS
 from valuegen.units import GIB, MIB, ceil_div
 from valuegen.weights import checkpoint_bytes
 from valuegen.words import gib, requests
@@ -178,8 +179,10 @@ def _reasons(candidate: Candidate, concurrency: int) -> dict[str, str]:
         "shared_memory": "1 GiB for NCCL"
         + ("." if result.gpus == 1 else f", and the message rings of {result.gpus} workers."),
         "cache": f"Checkpoint of {gib(checkpoint)} and 10 %, and 5 GiB of compiled kernels.",
-        "startup": f"Download of {gib(checkpoint)} at 100 MB/s and 300 s of engine start; at least 600.",
-        "drain": "An answer of 4096 tokens at 20 tokens per second; keep it above your longest request.",
+        "startup": f"{gib(checkpoint)} at {result.pace.storage_bytes_per_second / 1e6:g} MB/s (--storage-speed) and "
+        f"{ENGINE_INIT_SECONDS} s of engine start; at least {LEAST_STARTUP_SECONDS}.",
+        "drain": f"An answer of {result.pace.longest_answer_tokens} tokens (--longest-answer) at "
+        f"{result.pace.tokens_per_second} per second; keep it above your longest request.",
         "cost": f"USD per replica and hour: {workers} at {price:.2f} "
         + ("(your price)." if price != gpu.usd_per_hour else f"(list price of {price_date()}, assumed)."),
     }
@@ -190,8 +193,9 @@ def _arguments(candidate: Candidate, asked: EngineSettings) -> Iterator[tuple[st
     result = candidate.fit
     settings, capacity = result.settings, result.capacity
     tokens = f"{capacity.tokens}" if capacity else "no"
+    cache = f"the KV cache holds {tokens} tokens in all" if result.bytes_per_block else "there is no KV cache"
     reasons = {
-        "max_model_len": f"Longest request in tokens; the KV cache holds {tokens} tokens in all.",
+        "max_model_len": f"Longest request in tokens; {cache}.",
         "max_num_seqs": "Requests in one batch" + _batch_reason(result, asked),
         "max_num_batched_tokens": "Tokens in one batch"
         + (", vLLM's default on this GPU." if asked.max_num_batched_tokens is None else ", as asked for."),

@@ -23,6 +23,7 @@ from valuegen.parallel import (
     weight_shape,
 )
 from valuegen.schemes import DTYPE_BYTES, PLAIN, EightBit
+from valuegen.units import round_up
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 # What vLLM's attention layer holds besides the cache itself (layers/attention/attention.py).
 ATTENTION_SCALES = ("_k_scale", "_v_scale", "_q_scale", "_prob_scale")
+MXFP4_ROW = 256  # weights
 LOADED_FP8 = EightBit("float8_e4m3fn", "tensor")  # what --quantization fp8 leaves of a weight
 LOADED_FP8_EXPERTS = EightBitExperts("float8_e4m3fn", "expert")
 
@@ -97,8 +99,30 @@ def rank_weights_bytes(config: ModelConfig, settings: ResolvedSettings, pipeline
 
 
 def loaded_weights_bytes(config: ModelConfig, settings: ResolvedSettings, pipeline_stage: int) -> int:
-    """Bytes that stay on the GPU after loading; smaller only with --quantization fp8."""
-    return sum(tensor.bytes for tensor in rank_tensors(config, settings, pipeline_stage, loaded=True))
+    """Bytes that stay on the GPU after loading: less with --quantization fp8, more where kernels pad."""
+    tensors = rank_tensors(config, settings, pipeline_stage, loaded=True)
+    padding = sum(_kernel_padding(tensor) for tensor in tensors) if _pads_mxfp4(config, settings) else 0
+    return sum(tensor.bytes for tensor in tensors) + padding
+
+
+def _pads_mxfp4(config: ModelConfig, settings: ResolvedSettings) -> bool:
+    """Whether Triton's kernels keep MXFP4 experts in their layout for Hopper.
+
+    Source: vLLM 0.33.0 layers/quantization/utils/mxfp4_utils.py (_swizzle_mxfp4); the multiple is that of
+    logged sizes, 64.4 GiB for gpt-oss-120b where 60.8 GiB are created.
+    """
+    own = config.quantization
+    return own is not None and own.method == "mxfp4" and settings.compute_capability[0] == 9
+
+
+def _kernel_padding(tensor: Tensor) -> int:
+    """Bytes that rounding a row of packed weights, or of their scales, up to 256 weights adds."""
+    kind = tensor.name.rpartition(".")[2].partition("_")[2]
+    per_byte = {"weight": 2, "weight_scale": 32}.get(kind)
+    if ".routed_experts." not in tensor.name or tensor.dtype != "uint8" or per_byte is None:
+        return 0
+    row = tensor.shape[-1]
+    return tensor.bytes // row * (round_up(row, MXFP4_ROW // per_byte) - row)
 
 
 def parameter_count(config: ModelConfig) -> int:

@@ -227,7 +227,9 @@ class Architecture:
     max_position_embeddings: int
     rope: Rope  # as far as it lengthens the context
     supports_float16: bool = True
+    cache_readers: tuple[tuple[int, int], ...] = ()  # (layer without a cache, the layer whose it reads)
     supports_pipeline: bool = True
+    is_pooling: bool = False  # an embedder or classifier: nothing is generated
 
 
 def text_keys(root: Keys) -> Keys:

@@ -77,6 +77,8 @@ class Options:
     embedding_every_stage: bool = False  # of these, the embedding alone
     head_every_stage: bool = False
     fused_checkpoint: bool = False  # Phi-3 stores qkv and gate_up merged
+    gated: bool = True  # False: the MLP has two matrices, not three
+    final_norm: bool = True
     gated_output: bool = False  # queries come with a gate of their size
     queries_only: bool = False  # the layer reads keys and values that another one has cached
     prefix: str = ""
@@ -166,8 +168,9 @@ def _ends(s: Sizes, *, tie: bool, options: Options) -> tuple[Module, ...]:
     head = stage if options.every_stage or options.head_every_stage else Place(last=True)
     ends: list[Module] = [
         Embedding(f"{p}model.{options.embedding}", embedding, s.vocab, s.hidden),
-        *_norm(f"{p}model.norm", last, s.hidden, options),
     ]
+    if options.final_norm:
+        ends.extend(_norm(f"{p}model.norm", last, s.hidden, options))
     if not tie:
         ends.append(Embedding(f"{p}lm_head", head, s.vocab, s.hidden, options.head_bias))
     if options.scaled_embedding:
@@ -184,20 +187,21 @@ def mlp(
     name: str = "mlp",
     sequence_parallel: bool = False,
 ) -> tuple[Module, ...]:
-    """The gated MLP of `layers`, or shared experts, which are the same under another name."""
+    """The MLP of `layers`, or shared experts, which are the same under another name."""
     place = Place(layers=tuple(layers))
     module = f"{options.prefix}model.layers.*.{name}."
-    gate = Part(width, width)
-    fused = options.fused_checkpoint
+    merged, stored = (
+        ("gate_up_proj", ("gate_proj", "up_proj")) if options.gated else ("up_proj", ("up_proj",))
+    )
     return (
         Linear(
-            f"{module}gate_up_proj",
+            f"{module}{merged}",
             place,
             s.hidden,
-            (gate, gate),
+            (Part(width, width),) * len(stored),
             "column",
             bias=options.mlp_bias,
-            checkpoint_names=_names(module, "gate_up_proj", ("gate_proj", "up_proj"), fused),
+            checkpoint_names=_names(module, merged, stored, options.fused_checkpoint),
             sequence_parallel=sequence_parallel,
         ),
         Linear(

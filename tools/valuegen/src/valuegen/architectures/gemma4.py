@@ -36,6 +36,12 @@ class Layers:
             if is_local == local and (layer >= self.own_cache) == shared
         ]
 
+    @property
+    def readers(self) -> tuple[tuple[int, int], ...]:
+        """Each layer without a cache, and the last one of its kind that has one."""
+        owners = {local: layer for layer, local in enumerate(self.local[: self.own_cache])}
+        return tuple((layer, owners[self.local[layer]]) for layer in range(self.own_cache, len(self.local)))
+
 
 def read(keys: Keys, architecture: str) -> Architecture:
     """Describe the text model, or all of a multimodal one."""
@@ -68,7 +74,7 @@ def _text(keys: Keys, *, prefix: str, extra: tuple[Module, ...]) -> Architecture
     window = keys.positive("sliding_window", 512)
     modules: list[Module] = [*_feed_forward(keys, s, layers, options), *_per_layer(keys, s, prefix), *extra]
     scalar = Buffer(f"{prefix}model.layers.*.layer_scalar", blocks.every_layer(s.layers), (1,))
-    return dense.decoder(
+    described = dense.decoder(
         s,
         tie=keys.flag("tie_word_embeddings", default=True),
         max_position=max_position,
@@ -79,6 +85,7 @@ def _text(keys: Keys, *, prefix: str, extra: tuple[Module, ...]) -> Architecture
         attention_blocks=(*_attention(s, wide, layers, options), scalar),
         feed_forward=tuple(modules),
     )
+    return replace(described, cache_readers=layers.readers)
 
 
 def _wide(keys: Keys, s: dense.Sizes) -> dense.Sizes:
@@ -95,7 +102,10 @@ def _layers(keys: Keys, layers: int) -> Layers:
     else:
         local = [(layer + 1) % PATTERN != 0 for layer in range(layers)]
     local[-1] = False  # transformers makes the last layer see everything
-    return Layers(tuple(local), layers - keys.count("num_kv_shared_layers", 0))
+    own = layers - keys.count("num_kv_shared_layers", 0)
+    if set(local[: max(own, 0)]) != set(local):
+        raise keys.fail("num_kv_shared_layers", "leaves no layer of some kind to share the cache of")
+    return Layers(tuple(local), own)
 
 
 def _kv_layers(s: dense.Sizes, wide: dense.Sizes, layers: Layers, window: int) -> tuple[KvLayer | None, ...]:

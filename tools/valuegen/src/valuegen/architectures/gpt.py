@@ -6,7 +6,7 @@ Source: vLLM 0.33.0 model_executor/models/{gpt2,gpt_j,falcon,opt}.py and models/
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from valuegen.architectures import blocks
@@ -15,7 +15,7 @@ from valuegen.architectures.dense import Sizes
 from valuegen.architectures.rope import Rope
 
 if TYPE_CHECKING:
-    from valuegen.architectures.base import Buffer, Linear, Module, Place, Weight
+    from valuegen.architectures.base import Buffer, KvCache, Linear, Module, Place, Weight
     from valuegen.keys import Keys
 
 
@@ -34,6 +34,7 @@ class Names:
     down: str
     head: str = "lm_head"
     stored_qkv: tuple[str, ...] = ()  # the matrices of qkv, where a checkpoint has them apart
+    stored_up: tuple[str, ...] = ()  # gate and up, likewise
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,10 @@ class Options:
     norm_bias: bool = True
     final_norm: bool = True
     head_bias: bool = False
+    gated: bool = False  # the MLP has three matrices, two of them merged into `up`
     split_mlp: bool = True  # False: each GPU holds the whole MLP
     every_stage: bool = True  # embedding and final norm on every pipeline stage
+    whole_embedding: bool = False  # each GPU holds all of it
     embedding_width: int | None = None  # where it is not the hidden size
 
 
@@ -59,7 +62,7 @@ def decoder(
     tie: bool,
     max_position: int,
     rope: Rope | None = None,
-    kv_layers: tuple[KvLayer, ...] | None = None,
+    kv_layers: tuple[KvCache | tuple[KvCache, ...] | None, ...] | None = None,
     extra: tuple[Module, ...] = (),
 ) -> Architecture:
     """Assemble the modules; `extra` are a family's own: rotary tables, learned positions."""
@@ -76,6 +79,22 @@ def decoder(
         max_position_embeddings=max_position,
         rope=rope or Rope(),
     )
+
+
+def encoder(
+    s: Sizes, names: Names, options: Options, *, max_position: int, extra: tuple[Module, ...]
+) -> Architecture:
+    """Assemble a pooling model: the same layers without a cache and a head, on one pipeline stage."""
+    described = decoder(
+        s,
+        names,
+        options,
+        tie=True,
+        max_position=max_position,
+        kv_layers=(None,) * s.layers,
+        extra=extra,
+    )
+    return replace(described, supports_pipeline=False, is_pooling=True)
 
 
 def sizes(keys: Keys) -> Sizes:
@@ -110,6 +129,8 @@ def _ends(s: Sizes, names: Names, options: Options, *, tie: bool) -> tuple[Modul
     last = blocks.every_stage(s.layers) if options.every_stage else blocks.LAST
     width = options.embedding_width or s.hidden
     ends: list[Module] = [Embedding(names.embedding, first, s.vocab, width)]
+    if options.whole_embedding:
+        ends = [*blocks.parameters(names.embedding, first, (s.vocab, width), bias=False)]
     if options.final_norm:
         ends.extend(blocks.norm(names.final_norm, last, s.hidden, bias=options.norm_bias))
     if not tie:
@@ -149,9 +170,10 @@ def _mlp(s: Sizes, names: Names, options: Options) -> tuple[Linear, Linear]:
             f"{layer}{names.up}",
             every,
             s.hidden,
-            s.intermediate,
+            (s.intermediate,) * (2 if options.gated else 1),
             "column" if split else "replicated",
             bias=bias,
+            stored_as=blocks.beside(f"{layer}{names.up}", *names.stored_up),
         ),
         blocks.linear(
             f"{layer}{names.down}",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def read(keys: Keys, architecture: str) -> Architecture:  # noqa: ARG001 - one signature for every family
     """Describe the language model, the tower and the projector."""
     text = text_keys(keys)
-    tower = vision.pixtral(
+    tower = vision.mistral3(
         keys.section("vision_config"),
         text.positive("hidden_size"),
         merge=keys.positive("spatial_merge_size", 2),

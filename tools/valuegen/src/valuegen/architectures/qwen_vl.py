@@ -1,6 +1,7 @@
-"""Qwen2.5-VL and Qwen3-VL: the Qwen decoders behind a vision tower that merges patches.
+"""Qwen2-VL, Qwen2.5-VL and Qwen3-VL: the Qwen decoders behind a vision tower that merges patches.
 
-Source: vLLM 0.33.0 model_executor/models/{qwen2_5_vl,qwen3_vl,qwen3_vl_moe}.py; defaults of transformers' configs.
+Source: vLLM 0.33.0 model_executor/models/{qwen2_vl,qwen2_5_vl,qwen3_vl,qwen3_vl_moe}.py; defaults of
+transformers' configs.
 """
 
 from __future__ import annotations
@@ -23,18 +24,14 @@ def read(keys: Keys, architecture: str) -> Architecture:
     """Describe the language model and the tower."""
     text, vision = text_keys(keys), keys.section("vision_config")
     tie = text.flag("tie_word_embeddings", default=keys.flag("tie_word_embeddings", default=False))
-    if architecture == "Qwen2_5_VLForConditionalGeneration":
-        return qwen.language_model(
-            text,
-            "Qwen2ForCausalLM",
-            tie=tie,
-            prefix="language_model.",
-            extra=_tower2(vision),
-            counts_time=True,
-        )
     if architecture == "Qwen3VLMoeForConditionalGeneration":
         return qwen_moe.language_model(
             text, "Qwen3MoeForCausalLM", prefix="language_model.", extra=qwen3_tower(vision)
+        )
+    if architecture != "Qwen3VLForConditionalGeneration":
+        tower = _tower2(vision) if architecture == "Qwen2VLForConditionalGeneration" else _tower2_5(vision)
+        return qwen.language_model(
+            text, "Qwen2ForCausalLM", tie=tie, prefix="language_model.", extra=tower, counts_time=True
         )
     # vLLM builds Qwen3-VL's language model from text_config alone.
     tie = text.flag("tie_word_embeddings", default=False)
@@ -44,6 +41,25 @@ def read(keys: Keys, architecture: str) -> Architecture:
 
 
 def _tower2(keys: Keys) -> tuple[Module, ...]:
+    hidden = keys.positive("embed_dim", 1280)
+    inner = int(hidden * keys.number("mlp_ratio", 4))
+    block = f"{TOWER}blocks.*."
+    layers = Place(first=True, copies=keys.positive("depth", 32))
+    merged = hidden * keys.positive("spatial_merge_size", 2) ** 2
+    return (
+        *_stem(keys, hidden, channels="in_channels" if keys.has("in_channels") else "in_chans", bias=False),
+        *_attention(keys, layers, hidden),
+        _linear(f"{block}mlp.fc1", layers, hidden, (inner,), "column"),
+        _linear(f"{block}mlp.fc2", layers, inner, (hidden,), "row"),
+        *blocks.norm(f"{block}norm1", layers, hidden, bias=True),
+        *blocks.norm(f"{block}norm2", layers, hidden, bias=True),
+        *blocks.norm(f"{TOWER}merger.ln_q", FIRST, hidden, bias=True),
+        _linear(f"{TOWER}merger.mlp.0", FIRST, merged, (merged,), "column"),
+        _linear(f"{TOWER}merger.mlp.2", FIRST, merged, (keys.positive("hidden_size", 3584),), "row"),
+    )
+
+
+def _tower2_5(keys: Keys) -> tuple[Module, ...]:
     hidden = keys.positive("hidden_size", 3584)
     inner = keys.positive("intermediate_size", 3420)
     block = f"{TOWER}blocks.*."

@@ -49,8 +49,58 @@ def siglip(keys: Keys, text_hidden: int) -> tuple[Module, ...]:
     return tuple(modules)
 
 
-def pixtral(keys: Keys, text_hidden: int, *, merge: int, projector_bias: bool) -> tuple[Module, ...]:
+def clip(keys: Keys, *, feature_layer: int) -> tuple[Module, ...]:
+    """CLIP up to the layer that is used; its last norm only where all layers are."""
+    hidden, inner = keys.positive("hidden_size", 768), keys.positive("intermediate_size", 3072)
+    patch, channels = keys.positive("patch_size", 32), keys.positive("num_channels", 3)
+    heads, depth = keys.positive("num_attention_heads", 12), keys.positive("num_hidden_layers", 12)
+    positions = (keys.positive("image_size", 224) // patch) ** 2 + 1  # and one for the class
+    used = min(depth, feature_layer if feature_layer >= 0 else depth + feature_layer + 1)
+    layers = Place(first=True, copies=used)
+    tower = "vision_tower.vision_model."
+    block = f"{tower}encoder.layers.*."
+    head_part, whole, wide = Part(hidden, heads), Part(hidden, hidden), Part(inner, inner)
+    norms = {
+        "pre_layrnorm": FIRST,
+        "encoder.layers.*.layer_norm1": layers,
+        "encoder.layers.*.layer_norm2": layers,
+    }
+    if used == depth:
+        norms["post_layernorm"] = FIRST
+    modules: list[Module] = [
+        Weight(f"{tower}embeddings.class_embedding", FIRST, (hidden,)),
+        Weight(f"{tower}embeddings.patch_embedding.weight", FIRST, (hidden, channels, patch, patch)),
+        Weight(f"{tower}embeddings.position_embedding.weight", FIRST, (positions, hidden)),
+        Buffer(f"{tower}embeddings.position_ids", FIRST, (1, positions), "int64"),
+        _linear(f"{block}self_attn.qkv_proj", layers, hidden, (head_part,) * 3, "column", bias=True),
+        _linear(f"{block}self_attn.out_proj", layers, hidden, (whole,), "row", bias=True),
+        _linear(f"{block}mlp.fc1", layers, hidden, (wide,), "column", bias=True),
+        _linear(f"{block}mlp.fc2", layers, inner, (whole,), "row", bias=True),
+    ]
+    modules.extend(
+        Weight(f"{tower}{norm}.{part}", place, (hidden,))
+        for norm, place in norms.items()
+        for part in ("weight", "bias")
+    )
+    return tuple(modules)
+
+
+def mistral3(keys: Keys, text_hidden: int, *, merge: int, projector_bias: bool) -> tuple[Module, ...]:
     """Pixtral and Mistral 3's projector with its patch merger."""
+    hidden = keys.positive("hidden_size", 1024)
+    text = Part(text_hidden, text_hidden)
+    projector = "multi_modal_projector."
+    return (
+        *pixtral(keys),
+        Weight(f"{projector}norm.weight", FIRST, (hidden,)),
+        Weight(f"{projector}patch_merger.merging_layer.weight", FIRST, (hidden, hidden * merge**2)),
+        _linear(f"{projector}linear_1", FIRST, hidden, (text,), "column", bias=projector_bias),
+        _linear(f"{projector}linear_2", FIRST, text_hidden, (text,), "row", bias=projector_bias),
+    )
+
+
+def pixtral(keys: Keys) -> tuple[Module, ...]:
+    """Pixtral's tower."""
     hidden = keys.positive("hidden_size", 1024)
     inner = keys.positive("intermediate_size", 4096)
     patch = keys.positive("patch_size", 16)
@@ -61,8 +111,6 @@ def pixtral(keys: Keys, text_hidden: int, *, merge: int, projector_bias: bool) -
     tower = "vision_tower."
     block = f"{tower}transformer.layers.*."
     head_part, whole, wide = Part(hidden, heads), Part(hidden, hidden), Part(inner, inner)
-    text = Part(text_hidden, text_hidden)
-    projector = "multi_modal_projector."
     frequencies = (head_dim // 2,)
     return (
         Weight(f"{tower}patch_conv.weight", FIRST, (hidden, channels, patch, patch)),
@@ -75,10 +123,6 @@ def pixtral(keys: Keys, text_hidden: int, *, merge: int, projector_bias: bool) -
         _linear(f"{block}feed_forward.down_proj", layers, inner, (whole,), "row"),
         Weight(f"{block}attention_norm.weight", layers, (hidden,)),
         Weight(f"{block}ffn_norm.weight", layers, (hidden,)),
-        Weight(f"{projector}norm.weight", FIRST, (hidden,)),
-        Weight(f"{projector}patch_merger.merging_layer.weight", FIRST, (hidden, hidden * merge**2)),
-        _linear(f"{projector}linear_1", FIRST, hidden, (text,), "column", bias=projector_bias),
-        _linear(f"{projector}linear_2", FIRST, text_hidden, (text,), "row", bias=projector_bias),
     )
 
 

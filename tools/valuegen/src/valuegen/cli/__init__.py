@@ -1,7 +1,7 @@
 """The command line: reads arguments, calls the library, prints, and turns errors into exit codes.
 
-0 it fits, 2 the call or an input is wrong, 3 it does not fit or vLLM would refuse it. One line per
-error on stderr: "valuegen: <input>: <rule>; <next step>".
+0 it fits (`check`: no finding), 2 the call or an input is wrong, 3 it does not fit or vLLM would refuse
+it (`check`: a finding). One line per error on stderr: "valuegen: <input>: <rule>; <next step>".
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import click
 from click.exceptions import NoArgsIsHelpError
 
+from valuegen.cli import completion
+from valuegen.cli.check import check_command
 from valuegen.cli.commands import fit_command, gpus_command, models_command, plan_command, values_command
 from valuegen.errors import ValuegenError
 
@@ -32,7 +34,15 @@ def valuegen() -> None:
     """Compute what vLLM needs for a model: GPUs, memory, and the values of the vllm-stack chart."""
 
 
-for command in (fit_command, plan_command, values_command, models_command, gpus_command):
+for command in (
+    fit_command,
+    plan_command,
+    values_command,
+    check_command,
+    models_command,
+    gpus_command,
+    completion.completion_command,
+):
     valuegen.add_command(command)
 
 
@@ -62,6 +72,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 def _invoke(arguments: list[str]) -> int:
     """Run the command; click's own main() would handle interrupts and closed pipes in its own way."""
+    instruction = os.environ.get(completion.VARIABLE)
+    if instruction:
+        return completion.answer(valuegen, instruction)
     try:
         with valuegen.make_context("valuegen", arguments) as context:
             code: int = valuegen.invoke(context)

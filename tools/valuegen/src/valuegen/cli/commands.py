@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from valuegen.cli.completion import complete_gpus, complete_models
 from valuegen.cli.options import (
     HumanInt,
     OfferType,
@@ -18,19 +19,48 @@ from valuegen.cli.options import (
 from valuegen.errors import RefusedError, UsageError
 
 if TYPE_CHECKING:
+    from valuegen.host import Pace
     from valuegen.plan import GpuOffer, Plan
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, schema 1.")
 revision_option = click.option("--revision", default=None, help="Branch, tag or commit on the Hub.")
-version_option = click.option("--vllm-version", default="0.33.0", show_default=True, help="0.19 to 0.33.")
+version_option = click.option("--vllm-version", default="0.33.0", show_default=True, help="0.10 to 0.33.")
+
+
+def pace_options(command: Any) -> Any:
+    """What decides start-up and drain times."""
+    for option in (
+        click.option(
+            "--longest-answer",
+            type=HumanInt(),
+            default=None,
+            metavar="TOKENS",
+            help="Longest answer that a drain waits for.  [default: 4096]",
+        ),
+        click.option(
+            "--storage-speed",
+            type=HumanInt(),
+            default=None,
+            metavar="BYTES",
+            help="What the model's storage reads per second, such as 500M or 2G.  [default: 50M]",
+        ),
+    ):
+        command = option(command)
+    return command
 
 
 @click.command("fit", epilog="Example: valuegen fit Qwen3-8B --gpu L40S --max-model-len 8K")
-@click.argument("model")
+@click.argument("model", shell_complete=complete_models)
 @click.option(
-    "--gpu", "gpu_name", required=True, metavar="GPU", help="Name, alias or nvidia.com/gpu.product."
+    "--gpu",
+    "gpu_name",
+    required=True,
+    metavar="GPU",
+    shell_complete=complete_gpus,
+    help="Name, alias or nvidia.com/gpu.product.",
 )
 @engine_options
+@pace_options
 @version_option
 @revision_option
 @click.option("--explain", is_flag=True, help="Show the formula, inputs and source of every number.")
@@ -60,6 +90,7 @@ def fit_command(
         Gpu.find(gpu_name),
         engine_settings(options),
         vllm_version=vllm_version,
+        pace=_pace(options),
     )
     if as_json:
         _print_json(result.to_dict())
@@ -98,6 +129,7 @@ def load_options(command: Any) -> Any:
             type=OfferType(),
             multiple=True,
             metavar="GPU[:N]",
+            shell_complete=complete_gpus,
             help="Consider this GPU, at most N of it; repeatable. Unset: every GPU.",
         ),
     ):
@@ -106,9 +138,10 @@ def load_options(command: Any) -> Any:
 
 
 @click.command("plan", epilog="Example: valuegen plan Qwen3-8B --gpu H100:8 --gpu L40S --concurrency 64")
-@click.argument("model")
+@click.argument("model", shell_complete=complete_models)
 @load_options
 @engine_options
+@pace_options
 @version_option
 @revision_option
 @click.option("--all", "show_all", is_flag=True, help="Show every configuration, not the best of each GPU.")
@@ -141,9 +174,10 @@ def _values_command(made: Plan, model: str) -> list[str]:
 
 
 @click.command("values", epilog="Example: valuegen values Qwen3-8B --gpu L40S -o values.yaml")
-@click.argument("model")
+@click.argument("model", shell_complete=complete_models)
 @load_options
 @engine_options
+@pace_options
 @version_option
 @revision_option
 @click.option("--name", default=None, help="Key of the model in the values; unset: from MODEL.")
@@ -267,7 +301,19 @@ def _plan(model: str, options: dict[str, Any]) -> Plan:
         concurrency=DEFAULT_CONCURRENCY if concurrency is None else concurrency,
         prices=prices,
         vllm_version=version,
+        pace=_pace(options),
     )
+
+
+def _pace(options: dict[str, Any]) -> Pace:
+    """The pace among a command's options."""
+    from valuegen.host import Pace  # noqa: PLC0415
+
+    asked = {
+        "storage_bytes_per_second": options["storage_speed"],
+        "longest_answer_tokens": options["longest_answer"],
+    }
+    return Pace(**{name: value for name, value in asked.items() if value is not None})
 
 
 def _require_a_candidate(made: Plan) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -12,6 +11,7 @@ import click
 from valuegen.catalog.gpus import Gpu
 from valuegen.engine import EngineSettings
 from valuegen.fit import AUTO_LENGTH
+from valuegen.units import human_int
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from valuegen.plan import GpuOffer
 
 F = TypeVar("F", bound="Callable[..., Any]")
-
-DECIMAL = {"k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
-BINARY = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 
 class HumanInt(click.ParamType[int]):
@@ -31,18 +28,10 @@ class HumanInt(click.ParamType[int]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """The number, at least 1."""
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)([kKmMgGtT]?)", str(value).strip())
-        if match is None:
-            self.fail(f"{value!r} is no number such as 8192, 8k (8000) or 8K (8192)", param, ctx)
-        number, unit = match[1], match[2]
-        if "." in number and unit not in DECIMAL:
-            self.fail(f"{value!r} has decimals, which only k, m, g and t (powers of 1000) allow", param, ctx)
-        count = round(float(number) * DECIMAL[unit]) if "." in number else int(number)
-        if "." not in number:
-            count *= {**DECIMAL, **BINARY}.get(unit, 1)
-        if count < 1:
-            self.fail(f"{value!r} is not at least 1", param, ctx)
-        return count
+        try:
+            return human_int(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 class Length(HumanInt):

@@ -1,0 +1,398 @@
+"""`check` finds in a values file exactly what is wrong with it, and nothing in what `values` writes."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.valuegen.checking import KEY, ROOT, checked, good
+
+from valuegen import EngineSettings, Gpu, GpuOffer, Model, UsageError, fit, plan
+from valuegen.catalog.gpus import all_gpus
+from valuegen.catalog.models import all_models
+from valuegen.checks import RULES
+from valuegen.checks.schema import violations
+from valuegen.values import render
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HERE = f"models.{KEY}"
+
+
+@st.composite
+def plans(draw: st.DrawFn) -> dict[str, Any]:
+    """What `values` writes for a model, GPU and load that some plan carries."""
+    model = Model.load(draw(st.sampled_from([entry.name for entry in all_models()])))
+    asked = EngineSettings(
+        max_model_len=draw(st.sampled_from([None, 2048, 4096, 5000])),
+        max_num_seqs=draw(st.sampled_from([None, 1, 100, 256])),
+        kv_cache_dtype=draw(st.sampled_from([None, "auto", "fp8"])),
+        enforce_eager=draw(st.sampled_from([None, True, False])),
+        enable_prefix_caching=draw(st.sampled_from([None, True, False])),
+        tensor_parallel_size=draw(st.sampled_from([None, None, 1, 2, 8])),
+        data_parallel_size=draw(st.sampled_from([None, None, 2])),
+        gpu_memory_utilization=draw(st.sampled_from([None, 0.9])),
+    )
+    offers = [GpuOffer(draw(st.sampled_from(all_gpus())))]
+    made = plan(model, offers, asked, concurrency=draw(st.integers(1, 500)))
+    if not made.ranked:
+        made = plan(model, concurrency=draw(st.integers(1, 500)))
+    return render(made, draw(st.sampled_from(made.ranked))).data
+
+
+@settings(max_examples=60, deadline=None)
+@given(plans())
+def test_what_values_writes_passes_check_and_the_charts_schema(data: dict[str, Any]) -> None:
+    report = checked(data)
+    assert report.findings == ()
+    assert list(violations(data)) == []
+    assert all(result is not None and result.fits for result in report.models.values())
+
+
+def test_every_model_of_the_catalogue_passes_on_its_cheapest_gpus() -> None:
+    for entry in all_models():
+        made = plan(Model.load(entry.name))
+        assert checked(render(made, made.ranked[0]).data).findings == (), entry.name
+
+
+# What is changed in the good values -> the findings: id, level, path below the model, part of the text.
+BROKEN: dict[str, tuple[dict[str, Any], list[tuple[str, str, str, str]]]] = {
+    "a key that the chart does not have": (
+        {"replicaCuont": 2},
+        [("schema", "error", "replicaCuont", "did you mean replicas?")],
+    ),
+    "a value of another type": (
+        {"replicas": "two"},
+        [("schema", "error", "replicas", "'two' is not of type")],
+    ),
+    "weights on a volume": (
+        {"source": {"uri": "pvc://claim/x"}},
+        [("unknown-model", "unknown", "source.uri", "--model qwen3-8b=MODEL")],
+    ),
+    "no source": ({"source": {"uri": None}}, [("unknown-model", "error", "source.uri", "set hf://org/name")]),
+    "a GPU that is not known": (
+        {"accelerator": {"product": "NVIDIA-L40X"}},
+        [("unknown-gpu", "unknown", "accelerator.product", "did you mean NVIDIA-L40S?")],
+    ),
+    "no GPU product": (
+        {"accelerator": {"product": ""}},
+        [("unknown-gpu", "unknown", "accelerator.product", "valuegen gpus")],
+    ),
+    "a CPU": (
+        {"accelerator": {"resource": ""}},
+        [("unknown-gpu", "unknown", "accelerator.resource", "engines on CPU are not judged")],
+    ),
+    "a slice of a GPU that is not known": (
+        {"accelerator": {"resource": "nvidia.com/mig-9g.99gb"}},
+        [("unknown-gpu", "unknown", "accelerator.product", "NVIDIA-L40S-MIG-9g.99gb: no such GPU")],
+    ),
+    "a tag without a version": (
+        {"image": {"tag": "nightly"}},
+        [("unknown-version", "unknown", "image.tag", "judged as vLLM 0.33.0")],
+    ),
+    "a digest without a tag": (
+        {"image": {"digest": "sha256:" + "0" * 64}},
+        [("unknown-version", "unknown", "image.digest", "set image.tag too")],
+    ),
+    "a vLLM that is too old": (
+        {"image": {"tag": "v0.8.5"}},
+        [("unknown-version", "unknown", "image.tag", "0.8.5: valuegen knows")],
+    ),
+    "memory that is not counted": (
+        {"args": {"num-gpu-blocks-override": 100}},
+        [("uncounted-flag", "unknown", "args.num-gpu-blocks-override", "is not counted")],
+    ),
+    "a GPU that is too small": (
+        {"args": {"gpu-memory-utilization": 0.2}},
+        [("does-not-fit", "error", "", "GiB are needed")],
+    ),
+    "sizes that vLLM refuses": (
+        {"args": {"max-num-batched-tokens": 100}},
+        [("refused", "error", "args.max-num-batched-tokens", "use args.max-num-batched-tokens 256 or more")],
+    ),
+    "a flag of an old vLLM": (
+        {"extraArgs": ["--swap-space", "4"]},
+        [("unknown-flag", "error", "extraArgs.0", "0.17.1 was the last; remove it; --kv-offloading-size")],
+    ),
+    "a flag of an old vLLM in args": (
+        {"args": {"guided-decoding-backend": "xgrammar"}},
+        [
+            (
+                "unknown-flag",
+                "error",
+                "args.guided-decoding-backend",
+                "write --structured-outputs-config.backend",
+            )
+        ],
+    ),
+    "a misspelt flag": (
+        {"extraArgs": ["--seed", "1", "--max-num-sequences=5"]},
+        [("unknown-flag", "error", "extraArgs.2", "did you mean --max-num-seqs?")],
+    ),
+    "a switch in its negative form in args": (
+        {"args": {"no-enable-prefix-caching": True}},
+        [("unknown-flag", "error", "args.no-enable-prefix-caching", "write enable-prefix-caching: false")],
+    ),
+    "an abbreviated flag": (
+        {"extraArgs": ["--enable-force=1", "--enable-force-inc"]},
+        [
+            ("flag-value", "error", "extraArgs.0", "is a switch and takes no value"),
+            ("unknown-flag", "warning", "extraArgs.1", "write --enable-force-include-usage"),
+        ],
+    ),
+    "a flag that may mean several": (
+        {"extraArgs": ["--max-num-batch", "1", "--max-num", "5"]},
+        [
+            ("unknown-flag", "warning", "extraArgs.0", "write --max-num-batched-tokens"),
+            ("refused", "error", "args.max-num-batched-tokens", "is less than"),
+            ("contradiction", "warning", "extraArgs.0", "overrules args.max-num-batched-tokens"),
+            ("unknown-flag", "error", "extraArgs.2", "may mean --max-num-active-seqs or"),
+        ],
+    ),
+    "two words in one": (
+        {"extraArgs": ["--seed 1"]},
+        [("unknown-flag", "error", "extraArgs.0", "write --seed=1")],
+    ),
+    "a word of no flag": (
+        {"extraArgs": ["--seed=1", "2"]},
+        [("unknown-flag", "error", "extraArgs.1", "'2' belongs to no flag")],
+    ),
+    "a value that is none of a flag's": (
+        {"extraArgs": ["--max-lora-rank", "24"]},
+        [("flag-value", "error", "extraArgs.0", "use 1, 8, 16, 32")],
+    ),
+    "a flag without its value": (
+        {"extraArgs": ["--seed", "--max-lora-rank=8"]},
+        [("flag-value", "error", "extraArgs.0", "has no value")],
+    ),
+    "JSON that is none": (
+        {"extraArgs": ["--eplb-config", "a=2"]},
+        [("flag-value", "error", "extraArgs.0", "'a=2' is no JSON")],
+    ),
+    "a switch with a number": (
+        {"args": {"enable-log-requests": 1}},
+        [("flag-value", "error", "args.enable-log-requests", "is a switch, not 1")],
+    ),
+    "a length in words": (
+        {"args": {"max-model-len": "long"}},
+        [("flag-value", "error", "args.max-model-len", "'long' is no number")],
+    ),
+    "a port": ({"extraArgs": ["--port=9000"]}, [("owned-flag", "error", "extraArgs.0", "set service.port")]),
+    "parallelism in args": (
+        {"args": {"tensor-parallel-size": 2}},
+        [("owned-flag", "error", "args.tensor-parallel-size", "set parallelism.tensor")],
+    ),
+    "parallelism said twice": (
+        {"extraArgs": ["-tp", "4"]},
+        [("contradiction", "error", "extraArgs.0", "-tp 4 contradicts parallelism.tensor: 2")],
+    ),
+    "experts said twice": (
+        {"extraArgs": ["-ep"]},
+        [("contradiction", "error", "extraArgs.0", "-ep contradicts parallelism.expert: false")],
+    ),
+    "a revision said twice": (
+        {"extraArgs": ["--revision=main"]},
+        [("contradiction", "error", "extraArgs.0", '--revision main contradicts source.revision: ""')],
+    ),
+    "a flag said twice": (
+        {"extraArgs": ["--max-num-seqs=200"]},
+        [("contradiction", "warning", "extraArgs.0", "overrules args.max-num-seqs, which says 256")],
+    ),
+    "a shorter drain said twice": (
+        {"extraArgs": ["--shutdown-timeout=5"]},
+        [("contradiction", "error", "extraArgs.0", "contradicts shutdown.drainSeconds: 210")],
+    ),
+    "a flag without the one it needs": (
+        {"args": {"enable-auto-tool-choice": True}},
+        [("flag-conflict", "error", "args.enable-auto-tool-choice", "set tool-call-parser")],
+    ),
+    "two flags that exclude each other": (
+        {"args": {"enable-per-request-metrics": True, "disable-log-stats": True}},
+        [
+            (
+                "flag-conflict",
+                "error",
+                "args.enable-per-request-metrics",
+                "refuses it with --disable-log-stats",
+            )
+        ],
+    ),
+    "a key of a JSON flag and its short form": (
+        {"extraArgs": ["--attention-backend=FLASH_ATTN", "--attention-config.backend", "FLASHINFER"]},
+        [("flag-conflict", "error", "extraArgs.0", "--attention-config says backend too")],
+    ),
+    "numbers in the wrong order": (
+        {"args": {"max-loras": 8, "max-cpu-loras": 4}},
+        [("flag-conflict", "error", "args.max-loras", "8 is more than --max-cpu-loras 4")],
+    ),
+    "a threshold above the length": (
+        {"args": {"long-prefill-token-threshold": 9000}},
+        [("flag-conflict", "error", "args.long-prefill-token-threshold", "lower it to 8192")],
+    ),
+    "whole prompts in small batches": (
+        {"args": {"enable-chunked-prefill": False}},
+        [("flag-conflict", "error", "args.enable-chunked-prefill", "set max-num-batched-tokens to 8192")],
+    ),
+    "balanced experts without expert parallelism": (
+        {"args": {"enable-elastic-ep": True}},
+        [("flag-conflict", "error", "args.enable-elastic-ep", "set enable-eplb")],
+    ),
+    "another GPU count": (
+        {"accelerator": {"count": 3}},
+        [("gpu-count", "error", "accelerator.count", "parallelism, 2")],
+    ),
+    "GPUs in resources": (
+        {"resources": {"limits": {"nvidia.com/gpu": 2}}},
+        [("gpu-count", "error", "resources.limits.nvidia.com/gpu", "asks for the GPUs itself")],
+    ),
+    "several nodes": (
+        {"parallelism": {"nodes": 2}},
+        [("gpu-count", "error", "parallelism.nodes", "one node per replica")],
+    ),
+    "more GPUs than a node has": (
+        {"parallelism": {"pipeline": 6}, "sharedMemory": None, "resources": None},
+        [("gpus-per-node", "warning", "parallelism", "12 x L40S")],
+    ),
+    "no room for the message rings": (
+        {"sharedMemory": {"size": "512Mi"}},
+        [("shared-memory", "error", "sharedMemory.size", "664 MiB")],
+    ),
+    "the runtime's own shared memory": (
+        {"sharedMemory": {"size": "0"}},
+        [("shared-memory", "error", "sharedMemory.size", "64 MiB of /dev/shm")],
+    ),
+    "no room for NCCL": (
+        {"sharedMemory": {"size": "1Gi"}},
+        [("shared-memory", "warning", "sharedMemory.size", "set 1688Mi")],
+    ),
+    "a low memory limit": (
+        {"resources": {"requests": None, "limits": {"memory": "10Gi"}}},
+        [("memory-limit", "warning", "resources.limits.memory", "10Gi is less than")],
+    ),
+    "a memory limit below shared memory": (
+        {"resources": {"requests": None, "limits": {"memory": "1G"}}},
+        [("memory-limit", "error", "resources.limits.memory", "1G is less than")],
+    ),
+    "a limit below its request": (
+        {"resources": {"requests": {"cpu": "4"}, "limits": {"cpu": "500m"}}},
+        [("memory-limit", "error", "resources.limits.cpu", "the API server refuses the pod")],
+    ),
+    "a cache below the checkpoint": (
+        {"cache": {"size": "10Gi"}},
+        [("cache-size", "error", "cache.size", "a checkpoint of 15.26 GiB")],
+    ),
+    "a cache that only holds the checkpoint": (
+        {"cache": {"size": "16Gi"}},
+        [("cache-size", "warning", "cache.size", "too little for compiled kernels")],
+    ),
+    "a budget shorter than the download": (
+        {"startup": {"budgetSeconds": 120}},
+        [("startup-budget", "error", "startup.budgetSeconds", "at 100 MB/s take 164 s")],
+    ),
+    "a budget without the engine's start": (
+        {"startup": {"budgetSeconds": 300}},
+        [("startup-budget", "warning", "startup.budgetSeconds", "set 464")],
+    ),
+    "an engine timeout below the budget": (
+        {"env": {"VLLM_ENGINE_READY_TIMEOUT_S": 100}},
+        [("startup-budget", "warning", "env.VLLM_ENGINE_READY_TIMEOUT_S", "remove it")],
+    ),
+    "a drain beyond the grace period": (
+        {"extraArgs": ["--shutdown-timeout", "9999"]},
+        [("grace-period", "error", "extraArgs.0", "killed after 255 s")],
+    ),
+    "no drain": (
+        {"shutdown": {"drainSeconds": 0}},
+        [("grace-period", "warning", "shutdown.drainSeconds", "clients of running requests hang")],
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "expected"), BROKEN.values(), ids=BROKEN.keys())
+def test_what_is_broken_is_exactly_what_is_found(
+    change: dict[str, Any], expected: list[tuple[str, str, str, str]]
+) -> None:
+    found = checked(good(**change)).findings
+    said = sorted((finding.id, finding.level, finding.path) for finding in found)
+    assert said == sorted((rule, level, f"{HERE}.{path}".rstrip(".")) for rule, level, path, _ in expected)
+    for rule, _, path, text in expected:
+        assert any(
+            finding.id == rule
+            and finding.path == f"{HERE}.{path}".rstrip(".")
+            and text in f"{finding.message}; {finding.fix}"
+            for finding in found
+        ), (text, found)
+
+
+def test_every_rule_has_a_values_file_that_breaks_it() -> None:
+    assert {rule for _, expected in BROKEN.values() for rule, *_ in expected} == {rule.id for rule in RULES}
+    assert len({rule.id for rule in RULES}) == len(RULES)
+    for rule in RULES:
+        assert rule.sentence.endswith(".")
+        assert rule.fix
+
+
+def test_a_rule_that_is_ignored_is_silent() -> None:
+    bad = good(cache={"size": "1Gi"}, accelerator={"count": 3})
+    assert [finding.id for finding in checked(bad, ignore=["cache-size"]).findings] == ["gpu-count"]
+    with pytest.raises(UsageError, match=r"--ignore nope: no such rule"):
+        checked(bad, ignore=["nope"])
+
+
+def test_a_model_that_cannot_be_read_is_judged_by_the_name_it_is_given() -> None:
+    hidden = good(source={"uri": "pvc://claim/x"})
+    report = checked(hidden, models={KEY: "Qwen3-8B"})
+    assert report.findings == ()
+    result = report.models[KEY]
+    assert result is not None
+    expected = fit(
+        Model.load("Qwen3-8B"),
+        Gpu.find("L40S"),
+        EngineSettings(
+            tensor_parallel_size=2,
+            max_model_len=8192,
+            max_num_seqs=256,
+            max_num_batched_tokens=2048,
+            gpu_memory_utilization=0.92,
+        ),
+    )
+    assert result.to_dict() == expected.to_dict()
+    with pytest.raises(UsageError, match="--model other: the values have no such model"):
+        checked(hidden, models={"other": "Qwen3-8B"})
+
+
+def test_slower_storage_needs_a_longer_budget() -> None:
+    assert checked(good(), bytes_per_second=10**9).findings == ()
+    (finding,) = checked(good(), bytes_per_second=20 * 10**6).findings
+    assert (finding.id, "20 MB/s" in finding.message) == ("startup-budget", True)
+
+
+def test_every_gpu_of_a_list_is_judged() -> None:
+    change = {
+        "accelerator": {"product": ["NVIDIA-H200", "NVIDIA-H200-NVL", "NVIDIA-L4", "NVIDIA-A10G"]},
+        "parallelism": {"tensor": 1},
+        "args": {"max-num-seqs": 1024, "max-model-len": 40960},
+    }
+    report = checked(good(**change))
+    result = report.models[KEY]
+    assert result is not None
+    assert not result.fits
+    unfit = [finding.message for finding in report.findings if finding.id == "does-not-fit"]
+    assert len(unfit) == 2
+    assert "L4" in unfit[0]
+    assert "A10G" in unfit[1]
+
+
+def test_a_quantization_that_needs_a_flag_is_refused_without_it(tmp_path: Path) -> None:
+    golden = ROOT / "tests/valuegen/golden/models/meta-llama__Llama-3.1-405B-Instruct-FP8.json"
+    (tmp_path / "config.json").write_text(json.dumps(json.loads(golden.read_text())["config"]))
+    made = plan(Model.load(str(tmp_path)), [GpuOffer(Gpu.find("H200"))])
+    data = render(made, made.ranked[0], name="llama").data
+    assert checked(data).findings == ()
+    del data["models"]["llama"]["args"]["allow-deprecated-quantization"]
+    (finding,) = checked(data).findings
+    assert (finding.id, finding.path) == ("refused", "models.llama.args.allow-deprecated-quantization")

@@ -1,0 +1,40 @@
+"""Nemotron 3 and 4, Minitron: LayerNorm, two matrices in the MLP, a partial rotary embedding.
+
+Source: vLLM 0.33.0 model_executor/models/nemotron.py; defaults of transformers' NemotronConfig.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from valuegen.architectures import dense, rope
+
+if TYPE_CHECKING:
+    from valuegen.architectures.base import Architecture
+    from valuegen.keys import Keys
+
+
+def read(keys: Keys, architecture: str) -> Architecture:  # noqa: ARG001 - one signature for every family
+    """Describe a model of this family."""
+    s = dense.sizes(keys, vocab_size=256000)
+    max_position = keys.positive("max_position_embeddings", 4096)
+    rotary = rope.read(keys, max_position)
+    if not keys.has("partial_rotary_factor"):
+        rotary = replace(rotary, rotary_share=0.5)
+    bias = keys.flag("attention_bias", default=keys.flag("bias", default=False))
+    return dense.decoder(
+        s,
+        tie=keys.flag("tie_word_embeddings", default=False),
+        max_position=max_position,
+        rope=rotary,
+        tables=(dense.rotary_table(s, rotary, max_position),),
+        kv_layers=dense.full_attention(s),
+        options=dense.Options(
+            qkv_bias=bias,
+            output_bias=bias,
+            mlp_bias=keys.flag("mlp_bias", default=False),
+            norm_bias=True,
+            gated=False,
+        ),
+    )
