@@ -37,9 +37,10 @@ def read(keys: Keys, architecture: str) -> Architecture:  # noqa: ARG001 - one s
     start, step = keys.count("moe_layer_start_index", 1), keys.positive("moe_layer_interval", 1)
     sparse = [layer for layer in range(s.layers) if start <= layer <= last and (layer + 1) % step == 0]
     plain = [layer for layer in range(s.layers) if layer not in sparse]
-    return dense.decoder(
+    tie = keys.flag("tie_word_embeddings", default=True)
+    described = dense.decoder(
         s,
-        tie=keys.flag("tie_word_embeddings", default=True),
+        tie=tie,
         max_position=max_position,
         rope=rotary,
         tables=(dense.rotary_table(s, rotary, max_position),),
@@ -50,3 +51,5 @@ def read(keys: Keys, architecture: str) -> Architecture:  # noqa: ARG001 - one s
             *dense.mlp(s, s.intermediate, plain, options=replace(options, mlp_bias=bias)),
         ),
     )
+    # vLLM 0.33 ties the head on stages that have none, and fails.
+    return replace(described, supports_pipeline=not tie)

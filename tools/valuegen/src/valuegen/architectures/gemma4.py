@@ -1,7 +1,6 @@
 """Gemma 4: heads of two sizes, layers that share a cache, per-layer embeddings, experts beside the MLP.
 
-Source: vLLM 0.33.0 model_executor/models/{gemma4,gemma4_mm}.py; the towers are built by transformers
-(models/gemma4) and held whole by every GPU; defaults of transformers' config classes.
+Source: vLLM 0.33.0 model_executor/models/{gemma4,gemma4_mm}.py; defaults of transformers' config classes.
 """
 
 from __future__ import annotations
@@ -9,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from valuegen.architectures import blocks, dense, gemma, moe, rope
-from valuegen.architectures.base import Buffer, Embedding, KvLayer, Module, Place, Weight, text_keys
+from valuegen.architectures import blocks, dense, gemma, gemma4_towers, moe, rope
+from valuegen.architectures.base import Buffer, Embedding, KvLayer, Module, Weight, text_keys
 
 if TYPE_CHECKING:
     from valuegen.architectures.base import Architecture
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 
 SLIDING, FULL = "sliding_attention", "full_attention"
 PATTERN = 6  # where no layer types are given, each sixth layer sees everything
-FIRST = blocks.FIRST
 
 
 @dataclass(frozen=True)
@@ -47,13 +45,12 @@ def read(keys: Keys, architecture: str) -> Architecture:
     """Describe the text model, or all of a multimodal one."""
     if architecture == "Gemma4ForCausalLM":
         return _text(text_keys(keys), prefix="", extra=())
-    if keys.has("audio_config"):
-        raise keys.fail(
-            "audio_config", "describes an audio tower, which is not counted here yet", "set it to null"
-        )
     text = text_keys(keys)
-    tower = _tower(keys.section("vision_config"), text.positive("hidden_size", 2304))
-    return _text(text, prefix="language_model.", extra=tower)
+    hidden = text.positive("hidden_size", 2304)
+    towers = gemma4_towers.vision(keys.section("vision_config"), hidden)
+    if keys.has("audio_config"):
+        towers += gemma4_towers.audio(keys.section("audio_config"), hidden)
+    return _text(text, prefix="language_model.", extra=towers)
 
 
 def _text(keys: Keys, *, prefix: str, extra: tuple[Module, ...]) -> Architecture:
@@ -191,53 +188,3 @@ def _per_layer(keys: Keys, s: dense.Sizes, prefix: str) -> tuple[Module, ...]:
         blocks.linear(f"{layer}per_layer_projection", every, width, s.hidden, "replicated"),
         *blocks.norm(f"{layer}post_per_layer_input_norm", every, s.hidden),
     )
-
-
-def _tower(keys: Keys, text_hidden: int) -> tuple[Module, ...]:
-    """The vision tower and the projection of its tokens; every GPU holds both whole."""
-    hidden, inner = keys.positive("hidden_size", 768), keys.positive("intermediate_size", 3072)
-    head_dim = keys.positive("head_dim", 64)
-    queries = keys.positive("num_attention_heads", 12) * head_dim
-    values = keys.positive("num_key_value_heads", 12) * head_dim
-    patch = keys.positive("patch_size", 16)
-    layers = Place(first=True, copies=keys.positive("num_hidden_layers", 16))
-    tower = "vision_tower."
-    layer = f"{tower}encoder.layers.*."
-    matrices = {
-        "self_attn.q_proj": (hidden, queries),
-        "self_attn.k_proj": (hidden, values),
-        "self_attn.v_proj": (hidden, values),
-        "self_attn.o_proj": (queries, hidden),
-        "mlp.gate_proj": (hidden, inner),
-        "mlp.up_proj": (hidden, inner),
-        "mlp.down_proj": (inner, hidden),
-    }
-    modules: list[Module] = [
-        _whole(f"{tower}patch_embedder.input_proj", FIRST, 3 * patch**2, hidden),
-        Weight(
-            f"{tower}patch_embedder.position_embedding_table",
-            FIRST,
-            (2, keys.positive("position_embedding_size", 10240), hidden),
-        ),
-        *(Buffer(f"{tower}encoder.rotary_emb.{name}", FIRST, (head_dim // 4,), "float32") for name in ROTARY),
-        _whole("embed_vision.embedding_projection", FIRST, hidden, text_hidden),
-    ]
-    for name, (inputs, outputs) in matrices.items():
-        modules.append(_whole(f"{layer}{name}.linear", layers, inputs, outputs))
-        if keys.flag("use_clipped_linears", default=False):
-            modules.extend(Buffer(f"{layer}{name}.{limit}", layers, ()) for limit in LIMITS)
-    for name in gemma.FOUR_NORMS:
-        modules.extend(blocks.norm(f"{layer}{name}", layers, hidden))
-    for name in ("q_norm", "k_norm"):
-        modules.extend(blocks.norm(f"{layer}self_attn.{name}", layers, head_dim))
-    if keys.flag("standardize", default=False):
-        modules.extend(Buffer(f"{tower}{name}", FIRST, (hidden,)) for name in ("std_bias", "std_scale"))
-    return tuple(modules)
-
-
-ROTARY = ("inv_freq", "original_inv_freq")
-LIMITS = ("input_min", "input_max", "output_min", "output_max")
-
-
-def _whole(name: str, place: Place, inputs: int, outputs: int) -> Module:
-    return blocks.linear(name, place, inputs, outputs, "replicated", quantizable=False)
