@@ -169,3 +169,32 @@ def test_sparse_attention_on_hopper_keeps_its_own_fp8_format() -> None:
         for dtype in ("auto", "fp8", "fp8_e4m3")
     }
     assert latent == {"auto": 1152, "fp8": 656, "fp8_e4m3": 576}
+
+
+@pytest.mark.parametrize("name", ["zai-org/GLM-5", "deepseek-ai/DeepSeek-V4-Flash"])
+def test_sparse_attention_is_refused_on_gpus_without_kernels_for_it(name: str) -> None:
+    config = model(name)
+    for capability, refused in ((A100, True), (L40S, True), (H100, False), (B200, False)):
+        reasons = parallel.refusals(config, resolved(config, capability), compute_capability=capability)
+        assert ("gpu-attention" in {reason.code for reason in reasons}) == refused
+
+
+@pytest.mark.parametrize(
+    ("name", "asked", "multiple"),
+    [
+        ("meta-llama/Meta-Llama-3.1-8B", 24, 16),
+        ("zai-org/GLM-5", 32, 64),
+        ("nvidia/MiniMax-M3-NVFP4", 192, 128),
+        ("deepseek-ai/DeepSeek-V4-Flash", 128, 256),
+    ],
+)
+def test_a_block_that_kernels_cannot_read_is_refused(name: str, asked: int, multiple: int) -> None:
+    config = model(name)
+    (reason,) = parallel.refusals(config, resolved(config, H100, block_size=asked))
+    assert reason.message == f"--block-size {asked} is no multiple of {multiple}"
+    assert reason.fix == f"use --block-size {max(multiple, asked // multiple * multiple)}"
+
+
+def test_glm_5_takes_an_fp8_cache_on_blackwell() -> None:
+    config = model("zai-org/GLM-5")
+    assert [resolved(config, gpu).kv_cache_dtype for gpu in (H100, B200)] == ["auto", "fp8_e4m3"]

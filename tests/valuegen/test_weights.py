@@ -56,6 +56,29 @@ def test_runtime_fp8_creates_whole_weights_and_keeps_a_byte_of_each() -> None:
     assert weights.loaded_weights_bytes(config, plain, 0) == weights.rank_weights_bytes(config, plain, 0)
 
 
+@pytest.mark.parametrize(
+    ("name", "copied"),
+    [
+        ("deepseek-ai/DeepSeek-V3", 61 * 8 * (128 + 128) * 512 * 2),  # FP8: heads of one of 16 GPUs
+        ("moonshotai/Kimi-K2.5", 0),  # kv_b_proj is not quantized: decoding views it
+    ],
+)
+def test_latent_attention_keeps_a_plain_copy_of_a_quantized_projection(name: str, copied: int) -> None:
+    config = model(name)
+    settings = on_h100(config, tensor_parallel_size=16)
+    created = weights.rank_weights_bytes(config, settings, 0)
+    assert weights.loaded_weights_bytes(config, settings, 0) - created == copied
+
+
+def test_views_of_weights_take_no_memory() -> None:
+    config = model("mistralai/Mamba-Codestral-7B-v0.1")
+    settings = on_h100(config)
+    views = 64 * 10240 * 4 * 2  # vLLM lists the convolutions twice
+    assert weights.rank_weights_bytes(config, settings, 0) - views == weights.loaded_weights_bytes(
+        config, settings, 0
+    )
+
+
 def test_a_tied_embedding_is_on_the_first_and_the_last_stage() -> None:
     config = model("meta-llama/Llama-3.2-3B")
     settings = on_h100(config, pipeline_parallel_size=3)

@@ -1,4 +1,4 @@
-"""Write models/*.json from a folder with vLLM's own figures: `carry_over.py SOURCE`.
+"""Write models/*.json from folders with vLLM's own figures: `carry_over.py SOURCE...`.
 
 A file has `config` (the keys that memory depends on), `hf_quant_config`, `max_model_len`, `ungraded` (why
 weights are not compared, or null) and `cases`. A case has `name`, `settings` (EngineSettings),
@@ -21,12 +21,21 @@ from typing import Any
 TARGET = Path(__file__).parent / "models"
 AVAILABLE_GIB = (5, 20, 60)
 ARCHITECTURES = {
+    "ApertusForCausalLM",
+    "ArceeForCausalLM",
+    "BertForSequenceClassification",
+    "BertModel",
+    "BloomForCausalLM",
     "Cohere2ForCausalLM",
     "CohereForCausalLM",
+    "CwmForCausalLM",
     "DeciLMForCausalLM",
     "DeepseekV32ForCausalLM",
     "DeepseekV3ForCausalLM",
     "DeepseekV4ForCausalLM",
+    "Ernie4_5ForCausalLM",
+    "Exaone4ForCausalLM",
+    "ExaoneForCausalLM",
     "FalconForCausalLM",
     "GPT2LMHeadModel",
     "GPTBigCodeForCausalLM",
@@ -38,29 +47,48 @@ ARCHITECTURES = {
     "Gemma4ForCausalLM",
     "Gemma4ForConditionalGeneration",
     "GemmaForCausalLM",
+    "Glm4ForCausalLM",
     "Glm4MoeForCausalLM",
+    "GlmForCausalLM",
     "GlmMoeDsaForCausalLM",
     "GptOssForCausalLM",
+    "GraniteForCausalLM",
     "GraniteMoeHybridForCausalLM",
+    "HunYuanDenseV1ForCausalLM",
+    "InternLM2ForCausalLM",
+    "InternLM3ForCausalLM",
+    "InternVLChatModel",
     "KimiK25ForConditionalGeneration",
     "KimiK3ForConditionalGeneration",
     "Llama4ForConditionalGeneration",
     "LlamaForCausalLM",
+    "LlavaForConditionalGeneration",
+    "LlavaNextForConditionalGeneration",
     "Mamba2ForCausalLM",
     "MambaForCausalLM",
     "MiMoV2FlashForCausalLM",
     "MiniMaxM2ForCausalLM",
     "MiniMaxM3SparseForConditionalGeneration",
+    "Ministral3ForCausalLM",
     "Mistral3ForConditionalGeneration",
     "MistralForCausalLM",
+    "MistralModel",
     "MixtralForCausalLM",
+    "ModernBertForSequenceClassification",
+    "ModernBertModel",
+    "NemotronForCausalLM",
     "NemotronHForCausalLM",
     "OPTForCausalLM",
+    "Olmo2ForCausalLM",
+    "Olmo3ForCausalLM",
+    "OlmoForCausalLM",
     "OlmoeForCausalLM",
     "Phi3ForCausalLM",
+    "PhiForCausalLM",
     "PhiMoEForCausalLM",
     "Qwen2ForCausalLM",
     "Qwen2MoeForCausalLM",
+    "Qwen2VLForConditionalGeneration",
     "Qwen2_5_VLForConditionalGeneration",
     "Qwen3ForCausalLM",
     "Qwen3MoeForCausalLM",
@@ -69,7 +97,13 @@ ARCHITECTURES = {
     "Qwen3VLMoeForConditionalGeneration",
     "Qwen3_5ForConditionalGeneration",
     "Qwen3_5MoeForConditionalGeneration",
+    "SeedOssForCausalLM",
+    "SmolLM3ForCausalLM",
+    "StableLmForCausalLM",
     "Starcoder2ForCausalLM",
+    "WhisperForConditionalGeneration",
+    "XLMRobertaForSequenceClassification",
+    "XLMRobertaModel",
 }
 # Keys without a say in memory; dropped to keep the files small.
 IRRELEVANT = re.compile(
@@ -79,13 +113,13 @@ IRRELEVANT = re.compile(
 )
 
 
-def main(source: Path) -> None:
+def main(sources: list[Path]) -> None:
     """Replace every file of models/."""
     TARGET.mkdir(exist_ok=True)
     for old in TARGET.glob("*.json"):
         old.unlink()
-    for path in sorted((source / "cases").glob("*.json")):
-        folder = source / "configs" / path.stem
+    for path in sorted(path for source in sources for path in (source / "cases").glob("*.json")):
+        folder = path.parent.parent / "configs" / path.stem
         config = json.loads((folder / "config.json").read_text())
         figures = json.loads(path.read_text())
         if (config.get("architectures") or [None])[0] in ARCHITECTURES and is_read(figures):
@@ -199,4 +233,4 @@ def capacity(figures: dict[str, Any]) -> list[Any]:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main([Path(name) for name in sys.argv[1:]])

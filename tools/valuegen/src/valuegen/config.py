@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from valuegen import architectures, quantization_readers, shape
@@ -48,40 +49,46 @@ class ModelConfig:
     kv_layers: tuple[tuple[KvCache, ...], ...]  # the caches of each decoder layer
     shape: Shape  # of a pass
 
-    @property
+    @cached_property
     def caches(self) -> tuple[KvCache, ...]:
         """The caches of all layers."""
         return tuple(cache for layer in self.kv_layers for cache in layer)
 
-    @property
+    @cached_property
     def sliding_window(self) -> int | None:
         """Tokens that the local layers see; None when there are none."""
         windows = (cache.window for cache in self.caches if not isinstance(cache, StateKv))
         return next((window for window in windows if window is not None), None)
 
     @property
+    def chunks_prompts(self) -> bool:
+        """Whether vLLM may spread a prompt over steps; an encoder sees all of it at once."""
+        encodes = any(isinstance(cache, KvLayer) and cache.type == "cross-attention" for cache in self.caches)
+        return bool(self.caches) and not encodes
+
+    @cached_property
     def has_states(self) -> bool:
         """Whether some layers are recurrent."""
         return any(isinstance(cache, StateKv) for cache in self.caches)
 
-    @property
+    @cached_property
     def is_latent(self) -> bool:
         """Whether attention is latent (MLA)."""
         return any(isinstance(cache, LatentKv) for cache in self.caches) and not any(
             isinstance(cache, KvLayer) for cache in self.caches
         )
 
-    @property
+    @cached_property
     def is_compressed(self) -> bool:
         """Whether a layer keeps several tokens as one, in DeepSeek-V4's own format."""
         return any(isinstance(cache, LatentKv) and cache.side_by_side for cache in self.caches)
 
-    @property
+    @cached_property
     def is_sparse(self) -> bool:
         """Whether sparse kernels read some layers' MLA cache."""
         return any(isinstance(cache, LatentKv) and cache.sparse for cache in self.caches)
 
-    @property
+    @cached_property
     def is_attention_free(self) -> bool:
         """Whether all layers are recurrent."""
         return self.has_states and all(isinstance(cache, StateKv) for cache in self.caches)

@@ -16,6 +16,7 @@ from valuegen.units import GIB
 if TYPE_CHECKING:
     from valuegen.config import ModelConfig
 
+FP8_CACHE_ON_BLACKWELL = ("GlmMoeDsaForCausalLM",)  # model_executor/models/config.py
 DEFAULT_GPU_MEMORY_UTILIZATION = 0.92
 
 T = TypeVar("T")
@@ -96,6 +97,8 @@ def resolve(
     max_num_batched_tokens = settings.max_num_batched_tokens
     if max_num_batched_tokens is None:
         max_num_batched_tokens = min(max_num_seqs * max_model_len, batched_tokens)
+        if not config.chunks_prompts:
+            max_num_batched_tokens = max(max_num_batched_tokens, max_model_len)
     if settings.max_num_seqs is None:
         max_num_seqs = min(max_num_seqs, max_num_batched_tokens)
     resolved = ResolvedSettings(
@@ -115,7 +118,8 @@ def resolve(
         block_size=_or(settings.block_size, DEFAULT_BLOCK_SIZE),
         # Where all layers are recurrent it is still an experiment (config/model.py).
         enable_prefix_caching=_or(settings.enable_prefix_caching, not config.is_attention_free),
-        async_scheduling=_or(settings.async_scheduling, True),
+        # It makes pooling slower (config/vllm.py).
+        async_scheduling=_or(settings.async_scheduling, not config.is_pooling),
         disable_hybrid_kv_cache_manager=_or(settings.disable_hybrid_kv_cache_manager, False),
         enforce_eager=_or(settings.enforce_eager, False),
         compute_capability=compute_capability,
@@ -155,6 +159,8 @@ def _kv_cache_dtype(config: ModelConfig, asked: str | None, compute_capability: 
     resolved = asked if asked not in (None, "auto") else _or(chosen, "auto")
     if config.is_sparse and resolved == "fp8" and compute_capability[0] == 9:
         return "fp8_ds_mla"  # FlashMLA's sparse kernels have no other (layers/attention/mla_attention.py)
+    if config.architecture in FP8_CACHE_ON_BLACKWELL and resolved == "auto" and compute_capability[0] == 10:
+        return "fp8_e4m3"
     return resolved
 
 

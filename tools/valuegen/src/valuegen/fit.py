@@ -81,6 +81,11 @@ class FitResult:
         return self.verdict == "fits"
 
     @property
+    def bytes_per_block(self) -> int:
+        """Bytes of a KV block on the GPU where it is largest; 0 without a cache."""
+        return self.layout.bytes_per_block if self.layout is not None else 0
+
+    @property
     def gpus(self) -> int:
         """GPUs of one replica."""
         return gpus_per_replica(self.settings)

@@ -176,8 +176,8 @@ class Keys:
 
     def defaulting(self, defaults: Mapping[str, object]) -> Keys:
         """The same section, with `defaults` where a key is absent or null."""
-        stated = {name: value for name, value in self._raw.items() if value is not None}
-        return Keys({**defaults, **stated}, model=self._model, path=self._path, file=self._file)
+        missing = {name: value for name, value in defaults.items() if not self.has(name)}
+        return Keys({**self._raw, **missing}, model=self._model, path=self._path, file=self._file)
 
     def window(self, key: str, default: int | None) -> int | None:
         """A sliding window in tokens; null and 0 switch it off, absence means `default`."""

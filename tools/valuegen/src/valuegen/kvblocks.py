@@ -45,6 +45,16 @@ def block_size(
     return _with_states(states, attention[0], settings, size=size, kernels=kernels)
 
 
+def kernel_multiple(caches: Sequence[KvCache]) -> int:
+    """Tokens of which --block-size must be a multiple, whichever back end vLLM takes."""
+    fixed = [
+        cache.kernel_block or (SPARSE_MLA_BLOCK if isinstance(cache, LatentKv) and cache.sparse else 1)
+        for cache in dict.fromkeys(caches)
+        if not isinstance(cache, StateKv)
+    ]
+    return lcm(DEFAULT_BLOCK_SIZE, *fixed)
+
+
 def _with_states(
     states: list[StateKv],
     attention: KvLayer | LatentKv,

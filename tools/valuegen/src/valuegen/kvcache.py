@@ -63,6 +63,7 @@ class KvCacheLayout:
     max_model_len: int
     block_size: int
     stages: tuple[StageLayout, ...]  # one per pipeline stage
+    requests_in_step: int = 0  # of max_model_len tokens; what bounds a model without a cache
 
     @property
     def largest_stage(self) -> StageLayout:
@@ -123,6 +124,9 @@ def layout_of_specs(caches: Sequence[Spec], settings: ResolvedSettings) -> Stage
 def capacity(layout: KvCacheLayout, available_bytes: Sequence[int]) -> KvCapacity:
     """What fits into `available_bytes` (one figure per pipeline stage)."""
     pairs = list(zip(layout.stages, available_bytes, strict=True))
+    if not layout.bytes_per_block:
+        nothing = tuple(0 for _ in pairs)
+        return KvCapacity(1, 0, float(layout.requests_in_step), True, nothing)
     num_blocks = min(stage.blocks_in(available) for stage, available in pairs)
     concurrency = num_blocks / (layout.blocks_per_request or 1)
     return KvCapacity(
@@ -175,6 +179,9 @@ class _Grouped:
             max_model_len=settings.max_model_len,
             block_size=settings.block_size,
             stages=tuple(_stage(self.groups, stage, settings) for stage in self.stages),
+            requests_in_step=min(
+                settings.max_num_seqs, settings.max_num_batched_tokens // settings.max_model_len
+            ),
         )
 
 

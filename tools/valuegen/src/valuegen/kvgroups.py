@@ -7,6 +7,7 @@ _get_kv_cache_bytes_per_block).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from math import lcm
 from typing import TYPE_CHECKING, TypeVar
 
@@ -83,7 +84,7 @@ def bytes_per_block(groups: Sequence[Sequence[Spec]], *, side_by_side: bool) -> 
 
 def _is_one_type(specs: Iterable[Spec]) -> bool:
     """Whether all need the same blocks of a request (UniformTypeKVCacheSpecs.is_uniform_type)."""
-    first, *rest = specs
+    first, *rest = dict.fromkeys(specs)
     return all(_is_like(first, spec) for spec in rest)
 
 
@@ -145,8 +146,10 @@ def _has_latent_and_window(layers: dict[int, Spec]) -> bool:
 
 def _same_page(layers: dict[int, Spec]) -> dict[int, Spec]:
     """Smaller pages hold more tokens where the sizes divide, and are padded where they do not."""
-    largest = max(spec.page_bytes for spec in layers.values())
-    return {index: _enlarged(spec, largest) for index, spec in layers.items()}
+    kinds = dict.fromkeys(layers.values())
+    largest = max(spec.page_bytes for spec in kinds)
+    enlarged = {spec: _enlarged(spec, largest) for spec in kinds}
+    return {index: enlarged[spec] for index, spec in layers.items()}
 
 
 def _enlarged(spec: Spec, page_bytes: int) -> Spec:
@@ -192,15 +195,19 @@ class _Bucket:
     layers: dict[int, Spec]
 
     @property
+    def first(self) -> Spec:
+        return next(iter(self.layers.values()))
+
+    @cached_property
     def by_page(self) -> dict[int, list[int]]:
         return _collected(self.layers, lambda index: self.layers[index].page_bytes)
 
-    @property
+    @cached_property
     def is_balanced(self) -> bool:
         """As many layers with each size of page: a pattern that repeats."""
         return len({len(members) for members in self.by_page.values()}) == 1
 
-    @property
+    @cached_property
     def repeats(self) -> int:
         return max(len(members) for members in self.by_page.values())
 
@@ -223,7 +230,7 @@ def _packed(layers: dict[int, Spec]) -> list[Group]:
     buckets: list[_Bucket] = []
     for index, spec in layers.items():
         for bucket in buckets:
-            if _is_one_type([*bucket.layers.values(), spec]):
+            if _is_like(bucket.first, spec):
                 bucket.layers[index] = spec
                 break
         else:
@@ -237,7 +244,7 @@ def _packed(layers: dict[int, Spec]) -> list[Group]:
         return ceil_div(bucket.repeats, repeats) if repeats and bucket.is_balanced else 1
 
     def is_state(bucket: _Bucket) -> bool:
-        kind = next(iter(bucket.layers.values())).type
+        kind = bucket.first.type
         return kind == "mamba" or (repeats is None and kind.startswith("sliding-window"))
 
     anchor = max(
@@ -247,7 +254,7 @@ def _packed(layers: dict[int, Spec]) -> list[Group]:
     for bucket in buckets:
         number = parts(bucket)
         if is_state(bucket):  # no more states in a group than the blocks have room for
-            fitting = max(anchor // next(iter(bucket.layers.values())).page_bytes, 1)
+            fitting = max(anchor // bucket.first.page_bytes, 1)
             number = max(number, ceil_div(len(bucket.layers), fitting))
         groups.extend(bucket.split(number))
     return groups

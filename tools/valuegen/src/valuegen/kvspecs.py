@@ -86,13 +86,15 @@ class Spec:
 
 def specs(caches: Sequence[KvCache], settings: ResolvedSettings) -> list[Spec]:
     """The caches of a model on one GPU; states are padded to the attention layers' blocks."""
-    attention = {
+    kinds = dict.fromkeys(caches)  # most layers are alike
+    attention = [
         token_bytes(cache, settings) * settings.block_size
-        for cache in caches
+        for cache in kinds
         if not isinstance(cache, StateKv)
-    }
+    ]
     padded = max(attention) if attention else None
-    return [_spec(cache, settings, padded) for cache in caches]
+    found = {cache: _spec(cache, settings, padded) for cache in kinds}
+    return [found[cache] for cache in caches]
 
 
 def token_bytes(cache: KvLayer | LatentKv, settings: ResolvedSettings) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from valuegen import kvgroups, kvspecs
+from valuegen import kvblocks, kvgroups, kvspecs
 from valuegen.errors import Reason
 from valuegen.quantization import ONLINE_FP8
 from valuegen.schemes import DTYPE_BYTES, KV_CACHE_DTYPE_BYTES, SPARSE_MLA_FORMATS, TOKEN_HEAD_TYPES
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from valuegen.engine import ResolvedSettings
 
 BFLOAT16_CAPABILITY = (8, 0)
+SPARSE_MLA_CAPABILITY = (9, 0)  # no back end of platforms/cuda.py (_get_backend_priorities) is for older ones
 METHOD_CAPABILITY = {
     "awq": (7, 5),
     "compressed-tensors": (7, 5),  # of the schemes read here
@@ -107,6 +108,12 @@ def gpu_refusals(
             f"--dtype bfloat16 needs compute capability 8.0; the GPU has {shown}",
             f"use --dtype {other}",
         )
+    if (config.is_sparse or config.is_compressed) and compute_capability < SPARSE_MLA_CAPABILITY:
+        yield Reason(
+            "gpu-attention",
+            f"sparse attention over a latent cache needs compute capability 9.0; the GPU has {shown}",
+            "use a newer GPU, H100 for example",
+        )
     if config.quantization is None:
         return
     method = config.quantization.method
@@ -125,6 +132,13 @@ def _length(config: ModelConfig, settings: ResolvedSettings) -> Iterator[Reason]
             "max-model-len",
             f"--max-model-len {settings.max_model_len} exceeds the model's {config.max_model_len_limit}",
             f"use --max-model-len {config.max_model_len_limit} or less",
+        )
+    if settings.max_num_batched_tokens < settings.max_model_len and not config.chunks_prompts:
+        yield Reason(
+            "max-num-batched-tokens",
+            f"--max-num-batched-tokens {settings.max_num_batched_tokens} is less than --max-model-len "
+            f"{settings.max_model_len}; {config.architecture} takes a request in one step",
+            f"use --max-num-batched-tokens {settings.max_model_len} or more, or a smaller --max-model-len",
         )
     if settings.max_num_batched_tokens < settings.max_num_seqs:
         yield Reason(
@@ -187,14 +201,15 @@ def _quantization(config: ModelConfig, settings: ResolvedSettings) -> Iterator[R
 
 
 def _cache(config: ModelConfig, settings: ResolvedSettings) -> Iterator[Reason]:
-    if settings.block_size % 16:
-        yield Reason(
-            "block-size",
-            f"--block-size {settings.block_size} is no multiple of 16",
-            f"use --block-size {max(16, settings.block_size // 16 * 16)}",
-        )
     if not can_size_cache(config, settings):
         return
+    multiple = kvblocks.kernel_multiple(config.caches)
+    if settings.block_size % multiple:
+        yield Reason(
+            "block-size",
+            f"--block-size {settings.block_size} is no multiple of {multiple}",
+            f"use --block-size {max(multiple, settings.block_size // multiple * multiple)}",
+        )
     try:
         kvgroups.group(
             kvspecs.specs(config.caches, settings), disable_hybrid=settings.disable_hybrid_kv_cache_manager

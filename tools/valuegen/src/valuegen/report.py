@@ -178,10 +178,17 @@ def _facts(result: FitResult) -> list[str]:
     if not result.capacity.num_blocks:  # no room for any cache: the bars say it all
         return []
     capacity, (low, high) = result.capacity, result.capacity_range
-    facts = {
-        "KV cache": f"{capacity.tokens:,} tokens in {capacity.num_blocks:,} blocks: "
+    cache = (
+        f"{capacity.tokens:,} tokens in {capacity.num_blocks:,} blocks: "
         f"{capacity.max_concurrency:.1f} requests of {settings.max_model_len:,} tokens at once "
-        f"({low.max_concurrency:.1f} to {high.max_concurrency:.1f})",
+        f"({low.max_concurrency:.1f} to {high.max_concurrency:.1f})"
+    )
+    if not result.bytes_per_block:
+        cache = (
+            f"none: a step takes {capacity.max_concurrency:.0f} requests of {settings.max_model_len:,} tokens"
+        )
+    facts = {
+        "KV cache": cache,
         "Settings": f"--max-model-len {settings.max_model_len} --max-num-seqs {settings.max_num_seqs} "
         f"--max-num-batched-tokens {settings.max_num_batched_tokens} --dtype {settings.dtype} "
         f"--kv-cache-dtype {settings.kv_cache_dtype}",

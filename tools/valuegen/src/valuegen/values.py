@@ -193,8 +193,9 @@ def _arguments(candidate: Candidate, asked: EngineSettings) -> Iterator[tuple[st
     result = candidate.fit
     settings, capacity = result.settings, result.capacity
     tokens = f"{capacity.tokens}" if capacity else "no"
+    cache = f"the KV cache holds {tokens} tokens in all" if result.bytes_per_block else "there is no KV cache"
     reasons = {
-        "max_model_len": f"Longest request in tokens; the KV cache holds {tokens} tokens in all.",
+        "max_model_len": f"Longest request in tokens; {cache}.",
         "max_num_seqs": "Requests in one batch" + _batch_reason(result, asked),
         "max_num_batched_tokens": "Tokens in one batch"
         + (", vLLM's default on this GPU." if asked.max_num_batched_tokens is None else ", as asked for."),

@@ -68,6 +68,7 @@ class Stage:
     dtype: str
     compute_capability: tuple[int, int] | None = None  # None: weights as they are on disk
     online_fp8: bool = False
+    loaded: bool = False  # what stays after loading, not what is created
 
 
 def rank_tensors(
@@ -76,7 +77,7 @@ def rank_tensors(
     """Every tensor that the largest rank of a pipeline stage holds.
 
     `loaded` counts what stays after loading: --quantization fp8 creates weights in the engine's dtype
-    and keeps one byte of each.
+    and keeps one byte of each; MLA keeps a copy of a quantized kv_b_proj (W_UK_T and W_UV) in that dtype.
     """
     pp = settings.pipeline_parallel_size
     stage = Stage(
@@ -87,6 +88,7 @@ def rank_tensors(
         dtype=settings.dtype,
         compute_capability=settings.compute_capability,
         online_fp8=loaded and is_online_fp8(config, settings),
+        loaded=loaded,
     )
     return [tensor for module in config.modules for tensor in _tensors(config, module, stage)]
 
@@ -181,6 +183,8 @@ def _tensors(config: ModelConfig, module: Module, stage: Stage) -> Iterator[Tens
 
 
 def _buffer(buffer: Buffer, stage: Stage, count: int) -> Iterator[Tensor]:
+    if stage.loaded and buffer.view:
+        return
     if buffer.kernels is not None:
         units, shares = buffer.kernels
         if units // stage.ranks.tensor not in shares:
@@ -196,6 +200,10 @@ def _linear(config: ModelConfig, linear: Linear, stage: Stage, count: int) -> It
         yield Tensor(f"{linear.name}.bias", (share.rows,), dtype, count)
     for scheme, copies in _schemes(config, linear, stage, count):
         yield from _stored(linear.name, scheme.tensors(share, dtype), copies)
+        if stage.loaded and linear.plain_copy and scheme != PLAIN:
+            yield Tensor(
+                f"{linear.name}.plain_copy", (share.rows, share.inputs), dtype, copies, is_buffer=True
+            )
 
 
 def _quantizes_head(config: ModelConfig) -> bool:

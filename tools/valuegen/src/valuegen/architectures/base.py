@@ -71,6 +71,7 @@ class Linear:
     quantizable: bool = True
     dtype: str = MODEL_DTYPE  # of weight and bias; float32 for some routers
     inputs_multiple: int = 1  # to which a GPU's share of the inputs is rounded up
+    plain_copy: bool = False  # where it is quantized, decoding keeps a copy that is not (MLA)
     whole_unless: int | None = None  # units: unless GPUs divide them, the layer is whole on every GPU
     sequence_parallel: bool = False  # whole on every GPU where the experts beside it run so (Ranks)
 
@@ -144,6 +145,7 @@ class Buffer:
     dtype: str = MODEL_DTYPE
     units: int | None = None  # as in Weight
     replicable: bool = False
+    view: bool = False  # of a weight: listed by vLLM, but no memory of its own
     kernels: tuple[int, tuple[int, ...]] | None = None  # (units, shares): only where a GPU has such a share
 
 

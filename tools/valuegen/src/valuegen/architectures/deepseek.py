@@ -37,17 +37,14 @@ def language_model(
     tables: tuple[Buffer, ...] = (
         mla.rotary_table(m, rotary, layers, max_position=max_position, prefix=prefix),
     )
-    caches: tuple[tuple[LatentKv, ...], ...] = tuple(
-        (mla.cache(m, sparse=keys.has("index_topk")),) for _ in layers
-    )
+    latent = mla.cache(m, sparse=keys.has("index_topk"))
+    caches: tuple[tuple[LatentKv, ...], ...] = ((latent,),) * s.layers
     if keys.has("index_topk"):
         index = mla.Indexer(keys.positive("index_n_heads"), keys.positive("index_head_dim"))
         scoring = _scoring_layers(keys, s.layers)
         attention += mla.indexer(m, index, s.hidden, scoring, prefix=prefix)
-        caches = tuple(
-            (mla.index_cache(index), *latent) if layer in scoring else latent
-            for layer, latent in enumerate(caches)
-        )
+        indexed = mla.index_cache(index), latent
+        caches = tuple(indexed if layer in scoring else (latent,) for layer in layers)
         if not keys.flag("indexer_rope_interleave", default=False):  # else they share one table
             tables += (
                 mla.rotary_table(

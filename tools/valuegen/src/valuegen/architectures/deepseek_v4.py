@@ -65,6 +65,7 @@ def read(keys: Keys, architecture: str) -> Architecture:  # noqa: ARG001 - one s
         index_dim=keys.positive("index_head_dim"),
     )
     ratios = _ratios(keys, s.layers)
+    caches = {ratio: _caches(s, a, keys, ratio) for ratio in set(ratios)}
     max_position = keys.positive("max_position_embeddings")
     options = dense.Options(norms=("attn_norm", "ffn_norm"))
     compressed = _layers(ratios, *STATE_BLOCK)
@@ -82,7 +83,7 @@ def read(keys: Keys, architecture: str) -> Architecture:  # noqa: ARG001 - one s
             _table(replace(rotary, type="default"), a, _layers(ratios, 1), max_position),
             _table(rotary, a, compressed, max_position),
         ),
-        kv_layers=tuple(_caches(s, a, keys, ratio) for ratio in ratios),
+        kv_layers=tuple(caches[ratio] for ratio in ratios),
         options=options,
         attention_blocks=tuple(attention),
         feed_forward=_experts(keys, s, options),

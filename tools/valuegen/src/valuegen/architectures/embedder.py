@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 DECODERS = {
     "Gemma2Model": "Gemma2ForCausalLM",
     "LlamaModel": "LlamaForCausalLM",
-    "MistralModel": "LlamaForCausalLM",  # vLLM runs it as Llama
+    "MistralModel": "MistralForCausalLM",
     "Qwen2Model": "Qwen2ForCausalLM",
 }
 

@@ -5,13 +5,14 @@ Source: vLLM 0.33.0 model_executor/models/{internvl,intern_vit}.py.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from valuegen.architectures import blocks, nested
 from valuegen.architectures.base import Module, Place, Weight
 
 if TYPE_CHECKING:
-    from valuegen.architectures.base import Architecture
+    from valuegen.architectures.base import Architecture, Linear
     from valuegen.keys import Keys
 
 FIRST = blocks.FIRST
@@ -42,16 +43,7 @@ def _tower(keys: Keys, vision: Keys, hidden: int) -> tuple[Module, ...]:
         Weight(f"{TOWER}embeddings.class_embedding", FIRST, (1, 1, hidden)),
         *blocks.parameters(f"{TOWER}embeddings.patch_embedding", FIRST, (hidden, channels, patch, patch)),
         Weight(f"{TOWER}embeddings.position_embedding", FIRST, (1, positions, hidden)),
-        blocks.qkv(
-            f"{block}attn.qkv",
-            layers,
-            hidden,
-            heads=heads,
-            head_dim=vision.quotient("hidden_size", "num_attention_heads", hidden, heads),
-            bias=vision.flag("qkv_bias", default=False),
-            quantizable=False,
-        ),
-        blocks.linear(f"{block}attn.proj", layers, hidden, hidden, "row", bias=True, quantizable=False),
+        *(replace(linear, whole_unless=heads) for linear in _attention(vision, block, layers, hidden, heads)),
         blocks.linear(f"{block}mlp.fc1", layers, hidden, inner, "column", bias=True, quantizable=False),
         blocks.linear(f"{block}mlp.fc2", layers, inner, hidden, "row", bias=True, quantizable=False),
         *(Weight(f"{block}{scale}", layers, (hidden,)) for scale in ("ls1", "ls2")),
@@ -62,6 +54,21 @@ def _tower(keys: Keys, vision: Keys, hidden: int) -> tuple[Module, ...]:
         for name in ("q_norm", "k_norm"):
             modules.extend(blocks.norm(f"{block}attn.{name}", layers, hidden))
     return tuple(modules)
+
+
+def _attention(vision: Keys, block: str, layers: Place, hidden: int, heads: int) -> tuple[Linear, ...]:
+    return (
+        blocks.qkv(
+            f"{block}attn.qkv",
+            layers,
+            hidden,
+            heads=heads,
+            head_dim=vision.quotient("hidden_size", "num_attention_heads", hidden, heads),
+            bias=vision.flag("qkv_bias", default=False),
+            quantizable=False,
+        ),
+        blocks.linear(f"{block}attn.proj", layers, hidden, hidden, "row", bias=True, quantizable=False),
+    )
 
 
 def _layers(keys: Keys, layers: int) -> int:

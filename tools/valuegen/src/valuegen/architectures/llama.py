@@ -30,7 +30,7 @@ def read(keys: Keys, architecture: str) -> Architecture:
         max_position=max_position,
         rope=rotary,
         tables=(dense.rotary_table(s, rotary, max_position),),
-        kv_layers=dense.full_attention(s),
+        kv_layers=dense.attention_by_type(s, (True,) * s.layers, keys.window("sliding_window", None)),
         options=dense.Options(
             qkv_bias=keys.flag("qkv_bias", default=bias),
             output_bias=bias and not ernie,

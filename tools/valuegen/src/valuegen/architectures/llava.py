@@ -28,7 +28,8 @@ def read(keys: Keys, architecture: str) -> Architecture:
         vision.pixtral(tower) if kind == "pixtral" else vision.clip(tower, feature_layer=_feature_layer(keys))
     )
     if architecture == "LlavaNextForConditionalGeneration":
-        modules += (Weight("image_newline", blocks.FIRST, (hidden,)),)
+        everywhere = blocks.every_stage(text.positive("num_hidden_layers"))
+        modules += (Weight("image_newline", everywhere, (hidden,)),)
     return nested.language_model(text, extra=(*modules, *_projector(keys, tower, hidden)))
 
 

@@ -29,6 +29,7 @@ class Mixer:
     conv: int  # the convolution's kernel
     conv_bias: bool = True
     bias: bool = False
+    normed: bool = True  # before the projection back
     state_dtype: str = MODEL_DTYPE
 
     @property
@@ -65,7 +66,7 @@ class Mixer:
                 quantizable=False,
             ),
             # A view of the convolution's weight that vLLM registers, and counts, as a buffer.
-            Buffer(f"{name}conv_weights", place, (self.inner, self.conv), units=self.heads),
+            Buffer(f"{name}conv_weights", place, (self.inner, self.conv), units=self.heads, view=True),
             *(
                 Buffer(
                     f"{name}conv_weights",
@@ -73,13 +74,14 @@ class Mixer:
                     (groups.width, self.conv),
                     units=groups.units,
                     replicable=groups.replicable,
+                    view=True,
                 )
                 for _ in range(2)
             ),
             Weight(f"{name}A", place, (self.heads,), "float32", units=self.heads),
             Weight(f"{name}D", place, (self.heads,), units=self.heads),
             Weight(f"{name}dt_bias", place, (self.heads,), units=self.heads),
-            Weight(f"{name}norm.weight", place, (self.inner,), units=self.heads),
+            *((Weight(f"{name}norm.weight", place, (self.inner,), units=self.heads),) if self.normed else ()),
             Linear(
                 f"{name}out_proj",
                 place,

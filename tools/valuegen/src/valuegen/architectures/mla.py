@@ -88,7 +88,10 @@ def attention(
     return (
         *modules,
         Weight(f"{a}kv_a_layernorm.weight", place, (m.kv_rank,)),
-        _linear(f"{a}kv_b_proj", place, m.kv_rank, Part(m.heads * (m.nope + m.v), m.heads), "column"),
+        replace(
+            _linear(f"{a}kv_b_proj", place, m.kv_rank, Part(m.heads * (m.nope + m.v), m.heads), "column"),
+            plain_copy=True,
+        ),
         _linear(f"{a}o_proj", place, m.heads * m.v, Part(hidden, hidden), "row"),
         Attention(f"{a}{scales}" if scales else a.removesuffix("."), place, latent=True),
     )
