@@ -44,6 +44,8 @@ shapes = st.builds(
     vocab_size=st.integers(1, 300_000),
     hidden_size=st.integers(1, 20_000),
     intermediate_size=st.integers(0, 60_000),
+    layers=st.integers(1, 128),
+    own_buffers=st.booleans(),
     routed=st.none() | st.builds(Routed, per_token=st.integers(1, 10), width=st.integers(1, 20_000)),
     latent=st.none() | st.builds(Latent, heads=st.integers(1, 128), width=st.integers(1, 512)),
     encoder=st.none()

@@ -7,6 +7,7 @@ from statistics import mean, median
 from typing import TYPE_CHECKING
 
 import starts
+from coefficients import shows_graphs
 from predictions import Comparison, Held, failures, kv_cache, left_out, part, weights
 from valuegen.units import GIB
 
@@ -28,12 +29,8 @@ def document(records: Sequence[Record]) -> str:
     older = [one for one in cache if one.record.minor < NEWER]
     peaks = part(records, held, "activation", lambda parts: parts.activation)
     outside = part(records, held, "non_torch", lambda parts: parts.non_torch)
-    graphs = part(
-        [record for record in records if not record.stated["settings"].get("enforce_eager")],
-        held,
-        "graphs",
-        lambda parts: parts.graphs,
-    )
+    shown = [record for record in records if shows_graphs(record)]
+    graphs = part(shown, held, "graphs", lambda parts: parts.graphs)
     counted = weights(records)
     lines = [
         "# How near valuegen is to real servers",
@@ -96,8 +93,9 @@ def document(records: Sequence[Record]) -> str:
         "",
         "## CUDA graphs",
         "",
-        "vLLM estimates them before it captures any, and its own estimate is off by up to 64 % in these logs;",
-        "valuegen knows their number only. What counts is the range.",
+        "A graph holds about as much for every layer of a model. vLLM's own estimate, made before it captures any,",
+        "is off by up to 64 % in these logs; what counts is the range. Left out: 0.10, which captured one kind of",
+        "graph, LoRA, which captures every size twice, and logs that state the change of the free memory.",
         "",
         *_compared(sorted(graphs, key=lambda one: (-one.record.minor[1], one.record.id))),
         "",

@@ -74,7 +74,7 @@ def fit(records: Sequence[Record]) -> dict[str, Any]:
     document: dict[str, Any] = {
         "forward": {"residual_copies": residual, "encoder_copies": ENCODER_COPIES},
         "sampler": sampler,
-        "graphs": {"bytes": _graphs(usable)},
+        "graphs": _graphs(usable),
     }
     document["growth"] = _growth(usable, document)
     return document
@@ -208,18 +208,32 @@ def _slope(points: list[tuple[int, float]]) -> float:
     return max(0.0, (high - low) / (final - first))
 
 
-def _graphs(records: Iterable[Known]) -> Three:
-    """Bytes of a captured graph. Capture can free memory: logs that gained some say nothing."""
-    return _spread(
-        [
-            held * GIB / graph_count(run.shape, run.settings, run.gpu)
-            for record, run in records
-            if (held := record.gib("graphs")) is not None
-            and held > 0
-            and not run.settings.enforce_eager
-            and record.minor >= TWO_KINDS_OF_GRAPHS_SINCE
-        ]
-    )
+def shows_graphs(record: Record) -> bool:
+    """Whether a log states the pool of both kinds of graphs, each size captured once."""
+    eager = record.stated["settings"].get("enforce_eager", False)
+    unclear = {"lora", "draft", "version_inferred"} & record.stated.keys()
+    return not eager and not unclear and record.minor >= TWO_KINDS_OF_GRAPHS_SINCE
+
+
+def _graphs(records: Sequence[Known]) -> dict[str, Three]:
+    """Bytes of a captured graph for one layer, by kind of GPU.
+
+    Capture can free memory: logs that gained some say nothing, nor do those that state the change of the
+    free memory instead of the pool. LoRA captures every size twice.
+    """
+    sizes: dict[bool, list[float]] = {True: [], False: []}
+    for record, run in records:
+        if (held := record.gib("graphs")) is not None and held > 0 and shows_graphs(record):
+            graphs = graph_count(run.shape, run.settings, run.gpu) * run.shape.layers
+            sizes[kind_of(run.gpu) == "unified"].append(held * GIB / graphs)
+    unified = sizes[True] or sizes[False]
+    return {kind: _around(unified if kind == "unified" else sizes[False]) for kind in KINDS}
+
+
+def _around(sizes: list[float]) -> Three:
+    """Their spread, at least a third to both sides: the logs are few."""
+    point, low, high = _spread(sizes)
+    return point, min(low, point / 1.33), max(high, point * 1.33)
 
 
 def _spread(values: list[float]) -> Three:
@@ -244,7 +258,7 @@ def written(document: dict[str, Any]) -> str:
         *(f"{key} = {_list(value)}" for key, value in document["forward"].items()),
         "",
         "[graphs]",
-        f"bytes = {_list(document['graphs']['bytes'], 0)}",
+        *(f"{kind} = {_list(value, 0)}" for kind, value in document["graphs"].items()),
     ]
     for entry in document["sampler"]:
         lines += [

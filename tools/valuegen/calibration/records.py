@@ -239,6 +239,7 @@ def _shape(config: dict[str, Any], stated: dict[str, Any]) -> Shape:
         vocab_size=text.positive("vocab_size"),
         hidden_size=text.positive("hidden_size"),
         intermediate_size=text.positive("intermediate_size", 1),
+        layers=text.positive("num_hidden_layers"),
     )
     return replace(
         read_shape,

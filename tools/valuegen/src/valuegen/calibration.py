@@ -59,7 +59,7 @@ class Calibration:
     sampler_bytes: Range  # per logit (row x vocabulary)
     residual_copies: Range  # hidden states that a layer holds beside its own MLP
     encoder_copies: Range  # the same in a vision tower
-    graph_bytes: Range  # per captured graph
+    graph_bytes: dict[str, Range]  # per captured graph and layer, by overhead.kind_of
     growth: dict[str, Growth]  # by overhead.kind_of
 
     @property
@@ -112,7 +112,7 @@ def select(document: dict[str, Any], minor: Minor) -> Calibration:
         sampler_bytes=Range(*sampler["bytes"]),
         residual_copies=Range(*document["forward"]["residual_copies"]),
         encoder_copies=Range(*document["forward"]["encoder_copies"]),
-        graph_bytes=Range(*document["graphs"]["bytes"]),
+        graph_bytes={kind: Range(*document["graphs"][kind]) for kind in ("hopper", "other", "unified")},
         growth={
             kind: Growth(
                 alone=Range(*growth[kind]["alone"]),

@@ -134,6 +134,7 @@ class ModelConfig:
                 vocab_size=described.vocab_size,
                 hidden_size=described.hidden_size,
                 intermediate_size=described.intermediate_size,
+                layers=len(caches),
                 recurrent=any(isinstance(cache, StateKv) for layer in caches for cache in layer),
             ),
         )

@@ -132,7 +132,8 @@ def _rank(result: FitResult, rank: Rank) -> Iterator[Explanation]:
         f"CUDA graphs{where}",
         _bytes(rank.cuda_graphs.point),
         "calibrated",
-        f"{graphs} captured graphs x {fitted.graph_bytes.point / MIB:.1f} MiB"
+        f"{graphs} captured graphs x {config.shape.layers} layers x "
+        f"{fitted.graph_bytes[overhead.kind_of(result.gpu)].point / MIB:.2f} MiB"
         if rank.cuda_graphs.point
         else "none are taken from the budget",
         measured,

@@ -19,7 +19,7 @@ from valuegen.document import fit_document
 from valuegen.engine import EngineSettings, ResolvedSettings, resolve
 from valuegen.errors import Reason
 from valuegen.host import DEFAULT_PACE, HostNeeds, Pace, gpus_per_replica, host_needs
-from valuegen.overhead import Estimate, activation, context_bytes, cuda_graphs, non_torch
+from valuegen.overhead import Estimate, activation, beside_budget, context_bytes, cuda_graphs, non_torch
 from valuegen.words import gib
 
 if TYPE_CHECKING:
@@ -251,14 +251,9 @@ def _too_big(
     tightest = min(ranks, key=lambda rank: rank.kv_cache.low)
     context = context_bytes(gpu)
     left_over = gpu.memory_bytes - tightest.budget_bytes
-    # Before 0.21 the graphs, too, come out of what the budget leaves over.
-    beside = (
-        context
-        if fitted.graphs_in_budget
-        else context + cuda_graphs(config.shape, settings, gpu, fitted).high
-    )
+    beside = beside_budget(config.shape, settings, gpu, fitted)
     if left_over < beside:
-        what = "the CUDA context" if beside == context else "the CUDA context and graphs"
+        what = "the CUDA context" if beside == context else "the CUDA context, graphs and kernels"
         return [
             Reason(
                 "no-room-for-context",

@@ -60,7 +60,9 @@ class Shape:
     vocab_size: int
     hidden_size: int
     intermediate_size: int  # the widest MLP, before splitting; 0 where experts take its place
+    layers: int
     routed: Routed | None = None
+    own_buffers: bool = False  # the experts' kernels keep what they need to themselves
     latent: Latent | None = None
     streams: int = 1  # hidden states side by side (hyper-connections)
     sparse: bool = False  # an indexer picks the tokens that attention sees
@@ -77,6 +79,7 @@ def read(
     vocab_size: int,
     hidden_size: int,
     intermediate_size: int,
+    layers: int,
     recurrent: bool = False,
 ) -> Shape:
     """Complete the widths that a family knows with what config.json says of experts and images."""
@@ -86,6 +89,8 @@ def read(
         vocab_size=vocab_size,
         hidden_size=hidden_size,
         intermediate_size=0 if per_token else intermediate_size,
+        layers=layers,
+        own_buffers=bool(per_token) and not _has_workspace(keys),
         routed=Routed(per_token, _first(text, EXPERT_WIDTH)) if per_token and _has_workspace(keys) else None,
         latent=_latent(text),
         streams=max(1, text.count("hc_mult", 1)),

@@ -1,4 +1,4 @@
-"""Kimi-K3: Kimi delta attention with latent attention in every fourth layer, experts in a latent space.
+"""Kimi-K3 and Kimi-Linear: delta attention with latent attention in every fourth layer, experts.
 
 Source: vLLM 0.33.0 models/kimi_k3/nvidia/{model,kda,mla}.py, model_executor/models/kimi_k25_vit.py.
 """
@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from valuegen.architectures import blocks, dense, mla, moe
-from valuegen.architectures.base import Attention, Buffer, Linear, Part, Place, Weight, text_keys
+from valuegen.architectures.base import Buffer, Linear, Part, Place, Weight, text_keys
 from valuegen.architectures.linear_attention import KimiDeltaAttention
 from valuegen.architectures.rope import Rope
 
@@ -17,71 +17,67 @@ if TYPE_CHECKING:
     from valuegen.architectures.base import Architecture, Module
     from valuegen.keys import Keys
 
-PREFIX = "language_model."
-LAYER = f"{PREFIX}model.layers.*."
 FIRST = blocks.FIRST
+DEFAULT_LENGTH = 2048  # tokens; vLLM's for a config without any length (config/model.py)
 
 
-def read(keys: Keys, architecture: str) -> Architecture:  # noqa: ARG001 - one signature for every family
-    """Describe the language model, the tower and the projector."""
+def read(keys: Keys, architecture: str) -> Architecture:
+    """Describe Kimi-K3 with its tower and projector, or Kimi-Linear."""
+    if architecture == "KimiLinearForCausalLM":
+        return _language_model(keys)
     text = text_keys(keys)
-    m = mla.read(text, text.positive("num_attention_heads"))
-    s = dense.sizes(text.without("num_key_value_heads", "head_dim"), num_key_value_heads=1, head_dim=m.width)
-    linear = text.section("linear_attn_config")
-    if not linear.flag("use_full_rank_gate", default=False):
-        raise linear.fail("use_full_rank_gate", "is not true; vLLM 0.33 asserts it")
-    delta = KimiDeltaAttention(
-        heads=linear.positive("num_heads"),
-        head_dim=linear.positive("head_dim"),
-        conv=linear.positive("short_conv_kernel_size"),
-        bounded_gate=linear.raw("gate_lower_bound") is not None,
-    )
+    tower = _tower(keys.section("vision_config"), text.positive("hidden_size"))
+    return _language_model(text, prefix="language_model.", extra=tower)
+
+
+def _language_model(keys: Keys, *, prefix: str = "", extra: tuple[Module, ...] = ()) -> Architecture:
+    m = mla.read(keys, keys.positive("num_attention_heads"))
+    s = dense.sizes(keys.without("num_key_value_heads", "head_dim"), num_key_value_heads=1, head_dim=m.width)
+    linear = keys.section("linear_attn_config")
+    delta = KimiDeltaAttention.read(linear)
     recurrent = {layer - 1 for layer in linear.integers("kda_layers")}  # counted from 1
     latent = [layer for layer in range(s.layers) if layer not in recurrent]
-    options = dense.Options(
-        norms=("input_layernorm", "post_attention_layernorm", "mlp_res_norm", "self_attention_res_norm"),
-        prefix=PREFIX,
-    )
+    options = dense.Options(prefix=prefix)
+    gated = keys.flag("mla_use_output_gate", default=False)
     return dense.decoder(
         s,
-        tie=text.flag("tie_word_embeddings", default=False),
-        max_position=text.positive("max_position_embeddings"),
+        tie=keys.flag("tie_word_embeddings", default=False),
+        max_position=_longest(keys),
         rope=Rope(),
         tables=(),
         kv_layers=tuple(delta.cache if layer in recurrent else mla.cache(m) for layer in range(s.layers)),
         options=options,
         attention_blocks=(
-            *delta.modules(f"{LAYER}self_attn.", s.hidden, sorted(recurrent & set(range(s.layers)))),
-            *_latent_attention(m, s.hidden, latent),
+            *delta.modules(
+                f"{prefix}model.layers.*.self_attn.", s.hidden, sorted(recurrent & set(range(s.layers)))
+            ),
+            *_latent_attention(m, s.hidden, latent, prefix, gated=gated),
         ),
-        feed_forward=_feed_forward(text, s, options),
-        extra=(*_residuals(s), *_tower(keys.section("vision_config"), s.hidden)),
+        feed_forward=_feed_forward(keys, s, options),
+        extra=(*(_residuals(s, prefix) if keys.has("attn_res_block_size") else ()), *extra),
     )
 
 
-def _latent_attention(m: mla.Mla, hidden: int, layers: list[int]) -> tuple[Module, ...]:
-    """Latent attention whose output gate is projected together with the latents."""
-    place, a = Place(layers=tuple(layers)), f"{LAYER}self_attn."
-    rank = m.q_rank or 0
+def _longest(keys: Keys) -> int:
+    """Kimi-Linear states its length under another name, which vLLM reads as well."""
+    return keys.positive("max_position_embeddings", keys.positive("model_max_length", DEFAULT_LENGTH))
+
+
+def _latent_attention(
+    m: mla.Mla, hidden: int, layers: list[int], prefix: str, *, gated: bool
+) -> tuple[Module, ...]:
+    """Latent attention, whose output gate is projected together with the latents of queries and keys."""
+    place, a = Place(layers=tuple(layers)), f"{prefix}model.layers.*.self_attn."
     gate = Part(m.heads * m.v, m.heads)
-    merged = (Part(rank, 1, replicable=True), Part(m.width, 1, replicable=True), gate)
-    return (
-        Linear(f"{a}fused_qkv_a_g_proj", place, hidden, merged, "column"),
-        Linear(f"{a}q_b_proj", place, rank, (Part(m.heads * (m.nope + m.rope), m.heads),), "column"),
-        Linear(
-            f"{a}kv_b_proj",
-            place,
-            m.kv_rank,
-            (Part(m.heads * (m.nope + m.v), m.heads),),
-            "column",
-            plain_copy=True,
-        ),
-        Linear(f"{a}o_proj", place, m.heads * m.v, (Part(hidden, hidden),), "row"),
-        *blocks.norm(f"{a}q_a_layernorm", place, rank),
-        *blocks.norm(f"{a}kv_a_layernorm", place, m.kv_rank),
-        Attention(a.removesuffix("."), place, latent=True),
-        Buffer(f"{a}_one_scale", place, (1,), "float32"),
-    )
+    scale = Buffer(f"{a}_one_scale", place, (1,), "float32")
+    usual = mla.attention(m, hidden, layers, prefix=prefix, scales="")
+    if not gated:
+        return (*usual, scale)
+    if m.q_rank is None:
+        return (*usual, scale, Linear(f"{a}g_proj", place, hidden, (gate,), "column"))
+    latents = Part(m.q_rank, 1, replicable=True), Part(m.width, 1, replicable=True)
+    merged = Linear(f"{a}fused_qkv_a_g_proj", place, hidden, (*latents, gate), "column")
+    return (merged, *(module for module in usual if module.name != f"{a}fused_qkv_a_proj"), scale)
 
 
 def _feed_forward(keys: Keys, s: dense.Sizes, options: dense.Options) -> tuple[Module, ...]:
@@ -108,7 +104,7 @@ def _feed_forward(keys: Keys, s: dense.Sizes, options: dense.Options) -> tuple[M
     if inner == s.hidden:
         return found
     place = Place(layers=tuple(experts))
-    n = f"{LAYER}block_sparse_moe.routed_expert_"
+    n = f"{options.prefix}model.layers.*.block_sparse_moe.routed_expert_"
     return (
         *found,
         blocks.linear(f"{n}down_proj", place, s.hidden, inner, "replicated", quantizable=False),
@@ -117,16 +113,15 @@ def _feed_forward(keys: Keys, s: dense.Sizes, options: dense.Options) -> tuple[M
     )
 
 
-def _residuals(s: dense.Sizes) -> tuple[Module, ...]:
+def _residuals(s: dense.Sizes, prefix: str) -> tuple[Module, ...]:
     """What weighs earlier layers' outputs in each residual sum."""
-    every, last = blocks.every_layer(s.layers), blocks.LAST
+    every, last, layer = blocks.every_layer(s.layers), blocks.LAST, f"{prefix}model.layers.*."
+    halves = [f"{layer}{half}_res_" for half in ("mlp", "self_attention")]
     return (
-        *(
-            Weight(f"{LAYER}{half}_res_proj.weight", every, (1, s.hidden))
-            for half in ("mlp", "self_attention")
-        ),
-        *blocks.norm(f"{PREFIX}model.output_attn_res_norm", last, s.hidden),
-        Weight(f"{PREFIX}model.output_attn_res_proj.weight", last, (1, s.hidden)),
+        *(weight for half in halves for weight in blocks.norm(f"{half}norm", every, s.hidden)),
+        *(Weight(f"{half}proj.weight", every, (1, s.hidden)) for half in halves),
+        *blocks.norm(f"{prefix}model.output_attn_res_norm", last, s.hidden),
+        Weight(f"{prefix}model.output_attn_res_proj.weight", last, (1, s.hidden)),
     )
 
 

@@ -1,7 +1,7 @@
 """Linear attention with a state of fixed size: the gated delta net, and Kimi's with a gate per channel.
 
 Source: vLLM 0.33.0 model_executor/layers/mamba/gdn/qwen_gdn_linear_attn.py, layers/mamba/mamba_utils.py,
-models/kimi_k3/nvidia/kda.py.
+models/kimi_k3/nvidia/kda.py, layers/mamba/gdn/kimi_gdn_linear_attn.py.
 """
 
 from __future__ import annotations
@@ -112,23 +112,32 @@ ROW_ALIGNMENT = 16  # rows of the merged projection on each GPU
 
 @dataclass(frozen=True)
 class KimiDeltaAttention:
-    """The sizes of Kimi's delta attention, with a full-rank output gate."""
+    """The sizes of Kimi's delta attention; its output gate is full-rank or goes through a low rank."""
 
     heads: int
     head_dim: int
     conv: int
+    full_rank_gate: bool
     bounded_gate: bool
+
+    @classmethod
+    def read(cls, keys: Keys) -> KimiDeltaAttention:
+        """The sizes as config.json gives them in linear_attn_config."""
+        return cls(
+            heads=keys.positive("num_heads"),
+            head_dim=keys.positive("head_dim"),
+            conv=keys.positive("short_conv_kernel_size"),
+            full_rank_gate=keys.flag("use_full_rank_gate", default=False),
+            bounded_gate=keys.raw("gate_lower_bound") is not None,
+        )
 
     def modules(self, name: str, hidden: int, layers: Iterable[int]) -> tuple[Module, ...]:
         """The mixer of `layers`; `name` ends in a dot and has `*` for the layer."""
         place = Place(layers=tuple(layers))
         width = self.heads * self.head_dim
         channels = Part(width, self.heads)
-        low_rank = Part(self.head_dim, 1, replicable=True)
-        fused = self.heads, FUSED_DECODE_HEADS
-        betas = Part(self.heads, self.heads, multiple=ROW_ALIGNMENT)
         return (
-            Linear(f"{name}in_proj_qkvgfab", place, hidden, (*(channels,) * 4, low_rank, betas), "column"),
+            *(self._full_rank if self.full_rank_gate else self._low_rank)(name, hidden, place),
             Linear(f"{name}f_b_proj", place, self.head_dim, (channels,), "column"),
             Linear(
                 f"{name}conv1d",
@@ -139,7 +148,19 @@ class KimiDeltaAttention:
                 quantizable=False,
                 dtype="float32",
             ),
-            # Copies in the order in which the fused decode kernels read them.
+            Weight(f"{name}A_log", place, (self.heads,), "float32", units=self.heads),
+            Weight(f"{name}dt_bias", place, (width,), "float32", units=self.heads),
+            Weight(f"{name}o_norm.weight", place, (self.head_dim,)),
+            Linear(f"{name}o_proj", place, width, (Part(hidden, hidden),), "row"),
+        )
+
+    def _full_rank(self, name: str, hidden: int, place: Place) -> tuple[Module, ...]:
+        """The merged projection, and copies in the order in which the fused decode kernels read them."""
+        width, fused = self.heads * self.head_dim, (self.heads, FUSED_DECODE_HEADS)
+        channels = Part(width, self.heads)
+        betas = Part(self.heads, self.heads, multiple=ROW_ALIGNMENT)
+        return (
+            Linear(f"{name}in_proj_qkvgfab", place, hidden, (*(channels,) * 4, self._rank, betas), "column"),
             Buffer(
                 f"{name}decode_conv1d_weight",
                 place,
@@ -149,21 +170,30 @@ class KimiDeltaAttention:
                 kernels=fused,
             ),
             Buffer(f"{name}decode_norm_weight", place, (self.head_dim,), "float32", kernels=fused),
-            Weight(f"{name}A_log", place, (self.heads,), "float32", units=self.heads),
-            Weight(f"{name}dt_bias", place, (width,), "float32", units=self.heads),
-            Weight(f"{name}o_norm.weight", place, (self.head_dim,)),
-            Linear(f"{name}o_proj", place, width, (Part(hidden, hidden),), "row"),
         )
+
+    def _low_rank(self, name: str, hidden: int, place: Place) -> tuple[Module, ...]:
+        channels, betas = Part(self.heads * self.head_dim, self.heads), Part(self.heads, self.heads)
+        return (
+            Linear(f"{name}in_proj_qkvgfab", place, hidden, (*(channels,) * 3, betas, self._rank), "column"),
+            Linear(f"{name}g_a_proj", place, hidden, (Part(self.head_dim, self.head_dim),), "replicated"),
+            Linear(f"{name}g_b_proj", place, self.head_dim, (channels,), "column"),
+        )
+
+    @property
+    def _rank(self) -> Part:
+        return Part(self.head_dim, 1, replicable=True)
 
     @property
     def cache(self) -> StateKv:
         """The state of a layer."""
+        flash = self.full_rank_gate and self.bounded_gate and self.head_dim == FLASH_KDA_HEAD
         return StateKv(
             conv_rows=self.conv - 1,
             conv_width=3 * self.heads * self.head_dim,
             units=self.heads,
             unit_size=self.head_dim**2,
             dtype="float32",
-            checkpoint=FLASH_KDA_TOKENS if self.bounded_gate and self.head_dim == FLASH_KDA_HEAD else None,
+            checkpoint=FLASH_KDA_TOKENS if flash else None,
             checkpoint_capability=CHECKPOINT_CAPABILITY,
         )

@@ -29,6 +29,7 @@ class Mixer:
     conv: int  # the convolution's kernel
     conv_bias: bool = True
     bias: bool = False
+    normed: bool = True  # before the projection back
     state_dtype: str = MODEL_DTYPE
 
     @property
@@ -80,7 +81,7 @@ class Mixer:
             Weight(f"{name}A", place, (self.heads,), "float32", units=self.heads),
             Weight(f"{name}D", place, (self.heads,), units=self.heads),
             Weight(f"{name}dt_bias", place, (self.heads,), units=self.heads),
-            Weight(f"{name}norm.weight", place, (self.inner,), units=self.heads),
+            *((Weight(f"{name}norm.weight", place, (self.inner,), units=self.heads),) if self.normed else ()),
             Linear(
                 f"{name}out_proj",
                 place,
