@@ -13,6 +13,7 @@ from valuegen.keys import Keys
 
 if TYPE_CHECKING:
     from valuegen.architectures.base import Architecture, KvLayer, Module
+    from valuegen.checkpoint import Checkpoint
     from valuegen.quantization import Quantization
 
 DTYPES = {"bfloat16": "bfloat16", "float16": "float16", "half": "float16", "float32": "float32"}
@@ -42,6 +43,7 @@ class ModelConfig:
     quantization: Quantization | None
     modules: tuple[Module, ...]
     kv_layers: tuple[KvLayer, ...]  # one per decoder layer
+    assumptions: tuple[str, ...] = ()  # of a model that was read from its checkpoint's headers alone
 
     @property
     def sliding_window(self) -> int | None:
@@ -55,16 +57,24 @@ class ModelConfig:
 
     @classmethod
     def from_dict(
-        cls, raw: Mapping[str, Any], *, name: str, hf_quant_config: Mapping[str, Any] | None = None
+        cls,
+        raw: Mapping[str, Any],
+        *,
+        name: str,
+        hf_quant_config: Mapping[str, Any] | None = None,
+        checkpoint: Checkpoint | None = None,
     ) -> ModelConfig:
-        """Read a parsed config.json; raises ModelError that names the key and the rule."""
+        """Read a parsed config.json; raises ModelError that names the key and the rule.
+
+        With a `checkpoint`, an architecture that no file here describes is read from its tensors.
+        """
         keys = _root(raw, name)
-        architecture = _architecture(keys, name)
-        described = architectures.reader(architecture)(keys, architecture)
-        default_length, limit = _lengths(text_keys(keys), described)
+        architecture = _architecture(keys, name, known_only=checkpoint is None)
         modelopt = None
         if hf_quant_config is not None:
             modelopt = _root(hf_quant_config, name, "hf_quant_config.json")
+        described, quantization, assumptions = _described(keys, architecture, modelopt, checkpoint)
+        default_length, limit = _lengths(text_keys(keys), described)
         return cls(
             name=name,
             architecture=architecture,
@@ -81,10 +91,29 @@ class ModelConfig:
             tie_word_embeddings=described.tie_word_embeddings,
             dtype=_dtype(keys),
             supports_float16=described.supports_float16,
-            quantization=quantization_readers.read(keys, modelopt),
+            quantization=quantization,
             modules=described.modules,
             kv_layers=described.kv_layers,
+            assumptions=assumptions,
         )
+
+
+def _described(
+    keys: Keys, architecture: str, modelopt: Keys | None, checkpoint: Checkpoint | None
+) -> tuple[Architecture, Quantization | None, tuple[str, ...]]:
+    """The architecture by its own file, or by the checkpoint's headers and what they leave to assume."""
+    if architecture in architectures.FAMILIES or checkpoint is None:
+        described = architectures.reader(architecture)(keys, architecture)
+        return described, quantization_readers.read(keys, modelopt), ()
+    from valuegen.architectures import from_headers  # noqa: PLC0415  (like a family: when a model needs it)
+
+    described, assumptions = from_headers.read(keys, checkpoint, _dtype(keys)), from_headers.ASSUMPTIONS
+    try:
+        return described, quantization_readers.read(keys, modelopt), assumptions
+    except ModelError as unknown:
+        # Its bytes are in the headers all the same.
+        skipped = f"its quantization is taken as it is stored, unchecked: {unknown.message}"
+        return described, None, (*assumptions, skipped)
 
 
 def _root(raw: object, name: str, file: str = "config.json") -> Keys:
@@ -96,7 +125,7 @@ def _root(raw: object, name: str, file: str = "config.json") -> Keys:
     return Keys(raw, model=name, file=file)
 
 
-def _architecture(keys: Keys, name: str) -> str:
+def _architecture(keys: Keys, name: str, *, known_only: bool) -> str:
     known = ", ".join(architectures.FAMILIES)
     if not keys.has("architectures"):
         kind = keys.text("_class_name", "") or keys.text("model_type", "")
@@ -106,10 +135,11 @@ def _architecture(keys: Keys, name: str) -> str:
             f"use a model of one of these architectures: {known}",
         )
     listed = keys.strings("architectures")
-    if not listed or listed[0] not in architectures.FAMILIES:
+    if not listed or (known_only and listed[0] not in architectures.FAMILIES):
         raise ModelError(
             f"{name}: architecture {listed[0] if listed else '(empty list)'} is not supported",
-            f"use a model of one of these architectures: {known}",
+            "give a directory or Hub id with its safetensors files, or use a model of one of these "
+            f"architectures: {known}",
         )
     return listed[0]
 

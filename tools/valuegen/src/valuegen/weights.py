@@ -10,10 +10,19 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING
 
-from valuegen.architectures.base import MODEL_DTYPE, Attention, Buffer, Embedding, Linear, Weight
+from valuegen.architectures.base import (
+    MODEL_DTYPE,
+    Attention,
+    Buffer,
+    Embedding,
+    HeaderTensor,
+    Linear,
+    Weight,
+)
 from valuegen.limits import is_online_fp8
 from valuegen.parallel import padded_vocab, pipeline_layers, shard
 from valuegen.schemes import DTYPE_BYTES, PLAIN, EightBit, Shard
+from valuegen.units import ceil_div
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -103,6 +112,9 @@ def checkpoint_bytes(config: ModelConfig) -> int:
         if isinstance(module, Embedding):
             copies = module.place.count(whole.layers, first=True, last=True)
             total += copies * module.vocab * module.width * DTYPE_BYTES[config.dtype]
+        elif isinstance(module, HeaderTensor):
+            copies = module.place.count(whole.layers, first=True, last=True)
+            total += copies * ceil_div(module.elements * module.bits, 8)
         elif isinstance(module, Linear | Weight):
             total += sum(tensor.bytes for tensor in _tensors(config, module, whole))
     return total
@@ -113,6 +125,8 @@ def _parameters(module: Module) -> int:
         return module.inputs * module.outputs + (module.outputs if module.bias else 0)
     if isinstance(module, Embedding):
         return module.vocab * module.width
+    if isinstance(module, HeaderTensor):
+        return module.elements if module.kind != "stored" or module.bits < 32 else 0
     return prod(module.shape) if isinstance(module, Weight) else 0
 
 
@@ -127,6 +141,8 @@ def _tensors(config: ModelConfig, module: Module, stage: Stage) -> Iterator[Tens
         yield Tensor(f"{module.name}.weight", (rows, module.width), stage.dtype, count)
     elif isinstance(module, Weight):
         yield Tensor(module.name, module.shape, stage.dtype, count)
+    elif isinstance(module, HeaderTensor):
+        yield _from_header(config, module, stage, count)
     elif isinstance(module, Buffer):
         yield Tensor(module.name, module.shape, _dtype(module.dtype, stage), count, is_buffer=True)
     else:
@@ -154,6 +170,18 @@ def _schemes(config: ModelConfig, linear: Linear, stage: Stage, count: int) -> I
 def _stored(name: str, scheme: Scheme, share: Shard, dtype: str, count: int) -> Iterator[Tensor]:
     for tensor in scheme.tensors(share, dtype):
         yield Tensor(f"{name}.{tensor.suffix}", tensor.shape, tensor.dtype, count)
+
+
+def _from_header(config: ModelConfig, tensor: HeaderTensor, stage: Stage, count: int) -> Tensor:
+    """The share of a GPU, in bytes, rounded up: how vLLM cuts it is not known."""
+    ways = {
+        "all": stage.tensor_parallel_size,
+        "kv-heads": min(stage.tensor_parallel_size, config.num_key_value_heads),
+        "whole": 1,
+    }[tensor.split]
+    engine = 8 * DTYPE_BYTES[stage.dtype]
+    bits = {"engine": engine, "float": max(engine, tensor.bits), "stored": tensor.bits}[tensor.kind]
+    return Tensor(tensor.name, (ceil_div(ceil_div(tensor.elements, ways) * bits, 8),), "uint8", count)
 
 
 def _attention(config: ModelConfig, attention: Attention, stage: Stage, count: int) -> Iterator[Tensor]:
