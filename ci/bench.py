@@ -7,6 +7,7 @@ a bare Python) and the ratio is what counts.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import statistics
@@ -90,6 +91,7 @@ def _rows(folder: Path) -> dict[str, dict[str, list[str]]]:
         "python -c pass": [sys.executable, "-c", "pass"],
         "plan Qwen3-8B": [valuegen, "plan", "Qwen3-8B"],
         "plan Qwen3-8B --json": [valuegen, "plan", "Qwen3-8B", "--json"],
+        "fit, headers of 64 layers": [valuegen, "fit", str(_checkpoint(folder)), "--gpu", "L40S"],
         "--help": [valuegen, "--help"],
     }
     return rows
@@ -100,6 +102,29 @@ def _values_file(folder: Path, models: int) -> Path:
     body = {"source": {"uri": "hf://Qwen/Qwen3-8B"}, "accelerator": {"product": "NVIDIA-L40S"}}
     path = folder / f"{models}-models.yaml"
     path.write_text(yaml.safe_dump({"models": {f"model-{i}": dict(body) for i in range(models)}}))
+    return path
+
+
+def _checkpoint(folder: Path) -> Path:
+    """A model of no known family: config.json, and a safetensors header before sparse data."""
+    sizes = {"hidden_size": 1024, "num_attention_heads": 16, "num_key_value_heads": 8, "vocab_size": 32000}
+    config = {
+        "architectures": ["BenchForCausalLM"],
+        "num_hidden_layers": 64,
+        "max_position_embeddings": 8192,
+        "dtype": "bfloat16",
+    }
+    shape, size, header = [1024, 1024], 2 * 1024 * 1024, {}
+    names = [f"model.layers.{layer}.mlp.experts.{n}.w1.weight" for layer in range(64) for n in range(64)]
+    for number, name in enumerate(names):
+        header[name] = {"dtype": "BF16", "shape": shape, "data_offsets": [number * size, (number + 1) * size]}
+    text = json.dumps(header).encode()
+    path = folder / "checkpoint"
+    path.mkdir()
+    (path / "config.json").write_text(json.dumps({**config, **sizes}))
+    with (path / "model.safetensors").open("wb") as stream:
+        stream.write(len(text).to_bytes(8, "little") + text)
+        stream.truncate(8 + len(text) + len(names) * size)
     return path
 
 

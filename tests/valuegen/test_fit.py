@@ -89,7 +89,15 @@ def test_the_document_has_the_keys_of_schema_1() -> None:
     ]
     assert document["schema"] == 1
     assert document["vllm_version"] == "0.33.0"
-    assert list(document["model"]) == ["name", "architecture", "parameters", "max_model_len", "source"]
+    assert list(document["model"]) == [
+        "name",
+        "architecture",
+        "parameters",
+        "max_model_len",
+        "source",
+        "checkpoint",
+        "assumptions",
+    ]
     assert list(document["gpu"]) == ["name", "product", "memory_bytes", "compute_capability"]
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from valuegen import Model, ModelError
 from valuegen.catalog.models import find_model
-from valuegen.model import MAX_CONFIG_BYTES
+from valuegen.folder import LARGEST_SMALL_FILE
 from valuegen.weights import parameter_count
 
 if TYPE_CHECKING:
@@ -66,14 +65,23 @@ def test_a_size_of_no_language_model_is_refused(size: str) -> None:
         Model.load(size)
 
 
-def test_a_hub_id_without_the_extra_is_refused_with_the_command_that_installs_it(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setitem(sys.modules, "huggingface_hub", None)  # as if it were not installed
-    with pytest.raises(ModelError) as refused:
-        Model.load("some-org/some-model")
-    assert "some-org/some-model" in refused.value.message
-    assert "valuegen[hub]" in refused.value.fix
+def test_a_size_says_what_it_assumes() -> None:
+    (assumption,) = Model.load("70B").assumptions
+    for part in (
+        "Llama 3",
+        "79 layers",
+        "8192 hidden",
+        "8 key/value heads",
+        "bfloat16",
+        "69.70 B parameters",
+    ):
+        assert part in assumption
+
+
+def test_a_loop_of_links_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "config.json").symlink_to("config.json")
+    with pytest.raises(ModelError, match=r"config.json: cannot be read \(Too many levels"):
+        Model.load(str(tmp_path))
 
 
 def test_a_name_like_a_catalogue_name_is_refused_with_that_name() -> None:
@@ -120,6 +128,6 @@ def test_a_pipe_is_refused_instead_of_waited_for(tmp_path: Path) -> None:
 
 def test_a_huge_file_is_refused_before_it_is_read(tmp_path: Path) -> None:
     with (tmp_path / "config.json").open("wb") as stream:
-        stream.truncate(MAX_CONFIG_BYTES + 1)
+        stream.truncate(LARGEST_SMALL_FILE + 1)
     with pytest.raises(ModelError, match="larger than 16 MiB"):
         Model.load(str(tmp_path))

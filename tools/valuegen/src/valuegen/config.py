@@ -14,6 +14,7 @@ from valuegen.keys import Keys
 
 if TYPE_CHECKING:
     from valuegen.architectures.base import Architecture, KvCache, Module
+    from valuegen.checkpoint import Checkpoint
     from valuegen.quantization import Quantization
     from valuegen.shape import Shape
 
@@ -48,6 +49,7 @@ class ModelConfig:
     modules: tuple[Module, ...]
     kv_layers: tuple[tuple[KvCache, ...], ...]  # the caches of each decoder layer
     shape: Shape  # of a pass
+    assumptions: tuple[str, ...] = ()  # of a model that was read from its checkpoint's headers alone
 
     @cached_property
     def caches(self) -> tuple[KvCache, ...]:
@@ -95,17 +97,25 @@ class ModelConfig:
 
     @classmethod
     def from_dict(
-        cls, raw: Mapping[str, Any], *, name: str, hf_quant_config: Mapping[str, Any] | None = None
+        cls,
+        raw: Mapping[str, Any],
+        *,
+        name: str,
+        hf_quant_config: Mapping[str, Any] | None = None,
+        checkpoint: Checkpoint | None = None,
     ) -> ModelConfig:
-        """Read a parsed config.json; raises ModelError that names the key and the rule."""
+        """Read a parsed config.json; raises ModelError that names the key and the rule.
+
+        With a `checkpoint`, an architecture that no file here describes is read from its tensors.
+        """
         keys = _root(raw, name)
-        architecture = _architecture(keys, name)
-        described = architectures.reader(architecture)(keys, architecture)
-        caches = tuple(_caches(layer) for layer in described.kv_layers)
-        default_length, limit = _lengths(text_keys(keys), described)
+        architecture = _architecture(keys, name, known_only=checkpoint is None)
         modelopt = None
         if hf_quant_config is not None:
             modelopt = _root(hf_quant_config, name, "hf_quant_config.json")
+        described, quantization, assumptions = _described(keys, architecture, modelopt, checkpoint)
+        caches = tuple(_caches(layer) for layer in described.kv_layers)
+        default_length, limit = _lengths(text_keys(keys), described)
         return cls(
             name=name,
             architecture=architecture,
@@ -125,7 +135,7 @@ class ModelConfig:
             cache_readers=described.cache_readers,
             supports_pipeline=described.supports_pipeline,
             is_pooling=described.is_pooling,
-            quantization=quantization_readers.read(keys, modelopt),
+            quantization=quantization,
             modules=described.modules,
             kv_layers=caches,
             shape=shape.read(
@@ -137,7 +147,26 @@ class ModelConfig:
                 layers=len(caches),
                 recurrent=any(isinstance(cache, StateKv) for layer in caches for cache in layer),
             ),
+            assumptions=assumptions,
         )
+
+
+def _described(
+    keys: Keys, architecture: str, modelopt: Keys | None, checkpoint: Checkpoint | None
+) -> tuple[Architecture, Quantization | None, tuple[str, ...]]:
+    """The architecture by its own file, or by the checkpoint's headers and what they leave to assume."""
+    if architecture in architectures.FAMILIES or checkpoint is None:
+        described = architectures.reader(architecture)(keys, architecture)
+        return described, quantization_readers.read(keys, modelopt), ()
+    from valuegen.architectures import from_headers  # noqa: PLC0415  (like a family: when a model needs it)
+
+    described, assumptions = from_headers.read(keys, checkpoint, _dtype(keys)), from_headers.ASSUMPTIONS
+    try:
+        return described, quantization_readers.read(keys, modelopt), assumptions
+    except ModelError as unknown:
+        # Its bytes are in the headers all the same.
+        skipped = f"its quantization is taken as it is stored, unchecked: {unknown.message}"
+        return described, None, (*assumptions, skipped)
 
 
 def _root(raw: object, name: str, file: str = "config.json") -> Keys:
@@ -149,7 +178,7 @@ def _root(raw: object, name: str, file: str = "config.json") -> Keys:
     return Keys(raw, model=name, file=file)
 
 
-def _architecture(keys: Keys, name: str) -> str:
+def _architecture(keys: Keys, name: str, *, known_only: bool) -> str:
     if not keys.has("architectures"):
         kind = keys.text("_class_name", "") or keys.text("model_type", "")
         hint = f" (it describes {kind!r})" if kind else ""
@@ -158,12 +187,13 @@ def _architecture(keys: Keys, name: str) -> str:
             "use the config.json of a model that vLLM serves; `valuegen models` lists some",
         )
     listed = keys.strings("architectures")
-    if not listed or listed[0] not in architectures.FAMILIES:
+    if not listed or (known_only and listed[0] not in architectures.FAMILIES):
         asked = listed[0] if listed else "(empty list)"
         near = ", ".join(architectures.near(asked))
         raise ModelError(
             f"{name}: architecture {asked} is not supported; {len(architectures.FAMILIES)} others are",
-            f"{f'near it are {near}; ' if near else ''}docs/adding-an-architecture.md says how to add one",
+            f"{f'near it are {near}; ' if near else ''}give a directory or Hub id with its safetensors files, "
+            "or add it as docs/adding-an-architecture.md says",
         )
     return listed[0]
 

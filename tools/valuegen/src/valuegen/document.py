@@ -10,6 +10,7 @@ from valuegen import weights
 if TYPE_CHECKING:
     from valuegen.fit import FitResult, Rank
     from valuegen.kvcache import KvCacheLayout, KvCapacity
+    from valuegen.model import Model
 
 SCHEMA = 1
 EXACT_VERSION = "0.33.0"  # the vLLM whose code the exact arithmetic follows
@@ -27,6 +28,8 @@ def fit_document(result: FitResult) -> dict[str, Any]:
             "parameters": weights.parameter_count(model.config),
             "max_model_len": model.config.max_model_len,
             "source": model.source,
+            "checkpoint": _checkpoint(model),
+            "assumptions": list(model.assumptions),
         },
         "gpu": {
             "name": gpu.name,
@@ -42,6 +45,18 @@ def fit_document(result: FitResult) -> dict[str, Any]:
         "host": asdict(result.host) if result.host else None,
         "ranges": _ranges(result),
         "provenance": _provenance(result),
+    }
+
+
+def _checkpoint(model: Model) -> dict[str, int] | None:
+    """What the headers state; `unexpected_bytes` differ from what the architecture lists."""
+    if model.checkpoint is None:
+        return None
+    return {
+        "files": len(model.checkpoint.files),
+        "tensors": len(model.checkpoint.tensors),
+        "bytes": model.checkpoint.bytes,
+        "unexpected_bytes": model.unexpected_bytes,
     }
 
 
@@ -107,12 +122,14 @@ def _ranges(result: FitResult) -> dict[str, list[float]]:
 
 def _provenance(result: FitResult) -> dict[str, dict[str, str]]:
     """exact: as vLLM counts it; derived: from exact numbers; calibrated: measured; assumed: a proposal."""
-    counted = ("assumed" if result.model.source == "size" else "exact", EXACT_VERSION)
+    counted = ("assumed" if result.model.assumptions else "exact", EXACT_VERSION)
     derived, assumed = ("derived", EXACT_VERSION), ("assumed", EXACT_VERSION)
     measured = ("calibrated", result.calibration.measured_on)
     cache = derived if result.settings.kv_cache_memory_bytes is not None else measured
 
     kinds = {"model.parameters": counted, "gpu.memory_bytes": measured, "settings": ("exact", EXACT_VERSION)}
+    if result.model.checkpoint is not None:
+        kinds["model.checkpoint"] = ("exact", EXACT_VERSION)
     for number in range(len(result.ranks)):
         for field, kind in (
             ("weights_bytes", counted),

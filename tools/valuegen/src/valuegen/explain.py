@@ -42,7 +42,7 @@ def explain(result: FitResult) -> Iterator[Explanation]:
     yield Explanation(
         "blocks per request",
         f"{layout.blocks_per_request:,}",
-        "exact",
+        "assumed" if result.model.assumptions else "exact",
         " + ".join(
             f"{group.blocks_per_request} ({group.layers} {group.type} layers, {group.block_size} tokens each)"
             for group in layout.groups
@@ -100,7 +100,7 @@ def explain(result: FitResult) -> Iterator[Explanation]:
 def _rank(result: FitResult, rank: Rank) -> Iterator[Explanation]:
     settings, config = result.settings, result.model.config
     where = f" of stage {rank.pipeline_stage}" if len(result.ranks) > 1 else ""
-    counted = "assumed" if result.model.source == "size" else "exact"
+    counted = "assumed" if result.model.assumptions else "exact"
     measured = f"vLLM {result.calibration.measured_on} start-up logs"
     yield Explanation(
         f"budget{where}",

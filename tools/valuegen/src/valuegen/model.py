@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from valuegen import hub
+from valuegen import checkpoint, weights
 from valuegen.catalog.models import find_model, nearest_model
 from valuegen.config import ModelConfig
 from valuegen.errors import ModelError
+from valuegen.folder import Folder
 
-MAX_CONFIG_BYTES = 16 * 1024**2  # the largest config.json in use is far below 1 MiB
+if TYPE_CHECKING:
+    from valuegen.checkpoint import Checkpoint, Files
 
 SIZE = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[bBmM])")
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
@@ -25,10 +26,29 @@ class Model:
 
     name: str
     config: ModelConfig
-    source: Literal["config", "size"]  # "size": the shape is an assumption
+    source: Literal["config", "safetensors", "size"]  # "size": the shape is an assumption
     origin: str  # for people: which file, catalogue entry or assumption
     uri: str  # what the chart's `source.uri` gets: hf://..., an absolute path, or empty
     revision: str = ""  # branch, tag or commit that was read from the Hub; empty: its default
+    assumptions: tuple[str, ...] = ()  # what is not known about it, in sentences
+    checkpoint: Checkpoint | None = None  # the tensors on disk, where their headers were read
+
+    @property
+    def is_unexpected(self) -> bool:
+        """Whether the bytes on disk tell of another model than config.json does.
+
+        Scales of a quantized checkpoint may lie on disk in another form than vLLM's: up to 1 % is theirs.
+        """
+        if self.checkpoint is None or self.config.quantization is None:
+            return self.unexpected_bytes != 0
+        return 100 * abs(self.unexpected_bytes) > self.checkpoint.bytes
+
+    @property
+    def unexpected_bytes(self) -> int:
+        """Bytes on disk beyond what the architecture lists (below zero: missing); 0 without headers."""
+        if self.checkpoint is None:
+            return 0
+        return loadable_bytes(self.checkpoint, self.config) - weights.checkpoint_bytes(self.config)
 
     @classmethod
     def load(cls, name: str, *, revision: str | None = None) -> Model:
@@ -65,14 +85,28 @@ class Model:
         )
 
 
+def loadable_bytes(stored: Checkpoint, config: ModelConfig) -> int:
+    """Bytes on disk without the tensors that vLLM skips for any model.
+
+    Source: vLLM 0.33.0 model_executor/models/utils.py (AutoWeightsLoader: rotary tables; a tied
+    lm_head), quantization/base_config.py (scales of the KV cache, which are loaded but no weights).
+    """
+    if config.assumptions:  # nothing else is known about it
+        return stored.bytes
+    skipped = SKIPPED_TIED if config.tie_word_embeddings else SKIPPED
+    return sum(each.bytes for each in stored.tensors if not skipped.search(each.name))
+
+
+SKIPPED = re.compile(r"rotary_emb\.|\.(?:k|v|q|kv)_(?:zero_point|scale)$|\.(?:k|v)_proj\.output_scale$")
+SKIPPED_TIED = re.compile(rf"{SKIPPED.pattern}|(?:^|\.)lm_head\.weight$")
+
+
 def _from_path(path: Path) -> Model:
     config_file = path / "config.json" if path.is_dir() else path
-    raw = _read_json(config_file)
-    folder = config_file.resolve().parent
-    quant_file = config_file.parent / "hf_quant_config.json"
-    hf_quant_config = _read_json(quant_file) if quant_file.is_file() else None
-    config = ModelConfig.from_dict(raw, name=folder.name, hf_quant_config=hf_quant_config)
-    return Model(folder.name, config, "config", str(config_file), str(folder))
+    files = Folder(config_file.parent)
+    raw = _read_json(files, config_file.name)
+    folder = config_file.resolve().parent  # after reading: a loop of links cannot be resolved
+    return _read(files, raw, folder.name, str(config_file), uri=str(folder))
 
 
 def _from_hub(repo_id: str, revision: str | None) -> Model:
@@ -80,45 +114,58 @@ def _from_hub(repo_id: str, revision: str | None) -> Model:
         raise ModelError(
             f"{repo_id}: a revision needs a Hub id (org/name)", "drop --revision, or name the Hub id"
         )
-    config_file = hub.fetch(repo_id, "config.json", revision=revision)
-    if config_file is None:
-        raise ModelError(
-            f"{repo_id}: the repository has no config.json", "use a repository in Transformers format"
-        )
-    quant_file = hub.fetch(repo_id, "hf_quant_config.json", revision=revision)
-    hf_quant_config = _read_json(quant_file) if quant_file is not None else None
-    name = repo_id.rpartition("/")[2]
-    config = ModelConfig.from_dict(_read_json(config_file), name=name, hf_quant_config=hf_quant_config)
+    from valuegen import hub  # noqa: PLC0415  (only this way in needs the network)
+
+    files = hub.Repository(repo_id, revision)
+    raw = _read_json(files, "config.json", fix="use a repository in Transformers format")
     origin = f"config.json of {repo_id}" + (f" at {revision}" if revision else "")
-    return Model(name, config, "config", origin, f"hf://{repo_id}", revision or "")
+    return _read(
+        files, raw, repo_id.rpartition("/")[2], origin, uri=f"hf://{repo_id}", revision=revision or ""
+    )
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    """The JSON object in a small file; ModelError names the file and what is wrong with it."""
-    fix = "give the directory of a checkpoint, or its config.json"
-    try:
-        # A pipe or a device would block, or never end.
-        if path.exists() and not path.is_file():
-            raise ModelError(f"{path}: is no regular file", fix)
-        if path.stat().st_size > MAX_CONFIG_BYTES:
-            raise ModelError(f"{path}: larger than {MAX_CONFIG_BYTES // 1024**2} MiB, no config.json is", fix)
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise ModelError(f"{path}: no such file", fix) from None
-    except OSError as error:
-        raise ModelError(f"{path}: cannot be read ({error.strerror})", fix) from None
-    except UnicodeDecodeError:
-        raise ModelError(f"{path}: no text file", fix) from None
+def _read(
+    files: Files, raw: dict[str, Any], name: str, origin: str, *, uri: str, revision: str = ""
+) -> Model:
+    """The model of a config.json with what stands beside it: quantization, headers."""
+    quantized = files.read("hf_quant_config.json")
+    stored = checkpoint.load(files)
+    config = ModelConfig.from_dict(
+        raw,
+        name=name,
+        hf_quant_config=None if quantized is None else _object(files, "hf_quant_config.json", quantized),
+        checkpoint=stored,
+    )
+    if config.assumptions:
+        origin = f"safetensors headers and {origin}"
+    return Model(
+        name,
+        config,
+        "safetensors" if config.assumptions else "config",
+        origin,
+        uri,
+        revision,
+        config.assumptions,
+        stored,
+    )
+
+
+CONFIG_FIX = "give the directory of a checkpoint, or its config.json"
+
+
+def _read_json(files: Files, name: str, *, fix: str = CONFIG_FIX) -> dict[str, Any]:
+    """The JSON object in a small file that must be there; ModelError names it and what is wrong."""
+    text = files.read(name)
+    if text is None:
+        raise ModelError(f"{files.place(name)}: no such file", fix)
+    return _object(files, name, text)
+
+
+def _object(files: Files, name: str, text: bytes) -> dict[str, Any]:
+    where = files.place(name)
     if not text.strip():
-        raise ModelError(f"{path}: is empty", "download the file again")
-    try:
-        document = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
-        where = f"line {error.lineno}: {error.msg}" if isinstance(error, json.JSONDecodeError) else "nesting"
-        raise ModelError(f"{path}: is no JSON ({where})", "download the file again") from None
-    if not isinstance(document, dict):
-        raise ModelError(f"{path}: holds no JSON object", fix)
-    return document
+        raise ModelError(f"{where}: is empty", "download the file again")
+    return checkpoint.parse_object(text, file=where)
 
 
 # Shapes of the Llama 3 family, and like it: hidden, intermediate, layers, heads. A size in
@@ -166,4 +213,11 @@ def _from_size(name: str, parameters: float) -> Model:
         "torch_dtype": "bfloat16",
     }
     config = ModelConfig.from_dict(raw, name=name)
-    return Model(name, config, "size", f"assumed: a Llama-like model of {layers} layers, bfloat16", "")
+    assumption = (
+        f"a size is no model: assumed is the shape of Llama 3, {layers} layers of {hidden} hidden and "
+        f"{intermediate} intermediate units, {heads} heads, {LLAMA_KV_HEADS} key/value heads, a vocabulary "
+        f"of {LLAMA_VOCAB:,}, {LLAMA_CONTEXT:,} tokens of context, bfloat16: "
+        f"{weights.parameter_count(config) / 1e9:.2f} B parameters"
+    )
+    origin = f"assumed: a Llama-like model of {layers} layers, bfloat16"
+    return Model(name, config, "size", origin, "", assumptions=(assumption,))

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from valuegen.catalog.gpus import Gpu
     from valuegen.fit import FitResult
+    from valuegen.model import Model
     from valuegen.overhead import Estimate
     from valuegen.plan import Candidate, Plan
 
@@ -38,6 +39,7 @@ def show_fit(result: FitResult) -> None:
     for reason in result.reasons:
         click.echo(hanging("  -", reason.message, indent=4, width=WIDTH))
         click.echo(hanging("", f"Next: {reason.fix}", indent=4, width=WIDTH))
+    _show_grounds(result.model)
     if result.ranks:
         click.echo()
         for line in _memory(result):
@@ -47,6 +49,30 @@ def show_fit(result: FitResult) -> None:
             click.echo()
         for line in facts:
             click.echo(line)
+
+
+def _show_grounds(model: Model) -> None:
+    """What the figures rest on, where that is less than the architecture's own list."""
+    if model.checkpoint is not None and model.source == "safetensors":
+        size = f"{model.checkpoint.bytes:,} bytes ({gib(model.checkpoint.bytes)})"
+        click.echo(
+            hanging("Exact: ", f"the weights on disk, {size}, by their headers", indent=9, width=WIDTH)
+        )
+    if model.is_unexpected:
+        count = abs(model.unexpected_bytes)
+        what = "more" if model.unexpected_bytes > 0 else "fewer"
+        click.secho(
+            hanging(
+                "Check: ",
+                f"the checkpoint's files hold {count:,} bytes {what} than {model.config.architecture} "
+                "with this config.json loads",
+                indent=9,
+                width=WIDTH,
+            ),
+            fg="yellow",
+        )
+    for assumption in model.assumptions:
+        click.echo(hanging("Assumed:", assumption, indent=9, width=WIDTH))
 
 
 def show_explanation(result: FitResult) -> None:
@@ -66,6 +92,7 @@ def show_plan(plan: Plan, *, show_all: bool, next_command: Sequence[str]) -> Non
     click.echo(
         f"{plan.model.name}: {requests(request.concurrency)} of {request.max_model_len:,} tokens at once"
     )
+    _show_grounds(plan.model)
     shown = plan.ranked if show_all else _best_of_each_gpu(plan.ranked)
     if shown:
         click.echo()

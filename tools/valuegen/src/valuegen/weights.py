@@ -10,7 +10,16 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING
 
-from valuegen.architectures.base import MODEL_DTYPE, Attention, Buffer, Embedding, Experts, Linear, Weight
+from valuegen.architectures.base import (
+    MODEL_DTYPE,
+    Attention,
+    Buffer,
+    Embedding,
+    Experts,
+    HeaderTensor,
+    Linear,
+    Weight,
+)
 from valuegen.expert_schemes import PLAIN_EXPERTS, EightBitExperts, chosen_backend
 from valuegen.limits import is_online_fp8
 from valuegen.parallel import (
@@ -23,7 +32,7 @@ from valuegen.parallel import (
     weight_shape,
 )
 from valuegen.schemes import DTYPE_BYTES, PLAIN, EightBit
-from valuegen.units import round_up
+from valuegen.units import ceil_div, round_up
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -142,6 +151,9 @@ def checkpoint_bytes(config: ModelConfig) -> int:
         if isinstance(module, Embedding):
             copies = module.place.count(whole.layers, first=True, last=True)
             total += copies * _parameters(module) * DTYPE_BYTES[config.dtype]
+        elif isinstance(module, HeaderTensor):
+            copies = module.place.count(whole.layers, first=True, last=True)
+            total += copies * ceil_div(module.elements * module.bits, 8)
         elif isinstance(module, Linear | Experts | Weight):
             total += sum(tensor.bytes for tensor in _tensors(config, module, whole))
     return total
@@ -155,6 +167,8 @@ def _parameters(module: Module) -> int:
         return module.count * ((module.matrices + 1) * module.width * module.inputs + biases)
     if isinstance(module, Embedding):
         return module.vocab * (module.width + (1 if module.bias else 0))
+    if isinstance(module, HeaderTensor):
+        return module.elements if module.kind != "stored" or module.bits < 32 else 0
     return prod(module.shape) if isinstance(module, Weight) else 0
 
 
@@ -176,6 +190,8 @@ def _tensors(config: ModelConfig, module: Module, stage: Stage) -> Iterator[Tens
     elif isinstance(module, Weight):
         shape = weight_shape(module, stage.ranks.tensor)
         yield Tensor(module.name, shape, _dtype(module.dtype, stage), count)
+    elif isinstance(module, HeaderTensor):
+        yield _from_header(config, module, stage, count)
     elif isinstance(module, Buffer):
         yield from _buffer(module, stage, count)
     else:
@@ -245,6 +261,18 @@ def _expert_schemes(
 def _stored(name: str, tensors: tuple[Stored, ...], count: int) -> Iterator[Tensor]:
     for tensor in tensors:
         yield Tensor(f"{name}.{tensor.suffix}", tensor.shape, tensor.dtype, count)
+
+
+def _from_header(config: ModelConfig, tensor: HeaderTensor, stage: Stage, count: int) -> Tensor:
+    """The share of a GPU, in bytes, rounded up: how vLLM cuts it is not known."""
+    ways = {
+        "all": stage.ranks.tensor,
+        "kv-heads": min(stage.ranks.tensor, config.num_key_value_heads),
+        "whole": 1,
+    }[tensor.split]
+    engine = 8 * DTYPE_BYTES[stage.dtype]
+    bits = {"engine": engine, "float": max(engine, tensor.bits), "stored": tensor.bits}[tensor.kind]
+    return Tensor(tensor.name, (ceil_div(ceil_div(tensor.elements, ways) * bits, 8),), "uint8", count)
 
 
 def _attention(config: ModelConfig, attention: Attention, stage: Stage, count: int) -> Iterator[Tensor]:

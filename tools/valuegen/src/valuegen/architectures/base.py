@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 MODEL_DTYPE = "model"  # the engine's --dtype, known only when settings are resolved
 
 Split = Literal["column", "row", "replicated"]
+HeaderSplit = Literal["all", "kv-heads", "whole"]
+HeaderKind = Literal["engine", "float", "stored"]
 
 
 @dataclass(frozen=True)
@@ -158,7 +160,24 @@ class Attention:
     latent: bool = False  # MLA, whose scales only ModelOpt stores
 
 
-Module = Linear | Experts | Embedding | Weight | Buffer | Attention
+@dataclass(frozen=True)
+class HeaderTensor:
+    """A tensor as a checkpoint's header states it, of an architecture that has no file here.
+
+    `split`: over all GPUs, over at most as many as there are key/value heads, or not at all.
+    `kind`: of the checkpoint's own type, so that the engine's applies; another float, which counts as
+    the larger of the two; or what is stored as it is.
+    """
+
+    name: str
+    place: Place
+    elements: int
+    bits: int  # of an element on disk
+    split: HeaderSplit
+    kind: HeaderKind
+
+
+Module = Linear | Experts | Embedding | Weight | Buffer | Attention | HeaderTensor
 
 
 @dataclass(frozen=True)
