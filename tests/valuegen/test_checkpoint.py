@@ -286,6 +286,12 @@ def test_the_answer_says_what_is_exact_and_what_is_assumed(
         assert f"Exact: the weights on disk, {BYTES:,} bytes" in text
         assert "Assumed: valuegen has no file for this architecture" in text
         assert all(len(line) <= 80 for line in told.stdout.splitlines())
+    explained = " ".join(valuegen("fit", where, "--gpu", "L40S", "--explain").stdout.split())
+    assert "every tensor of the headers" in explained
+    written = valuegen("values", where, "--gpu", "L40S", "--name", "mine")
+    assert "their split over GPUs and the KV cache are assumed" in " ".join(
+        written.stdout.replace("#", "").split()
+    )
     made = json.loads(valuegen("fit", where, "--gpu", "L40S", "--json").stdout)
     assert made["model"]["source"] == "safetensors"
     assert made["model"]["checkpoint"] == {"files": 2, "tensors": 11, "bytes": BYTES, "unexpected_bytes": 0}

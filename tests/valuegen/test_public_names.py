@@ -25,7 +25,18 @@ def test_the_package_is_typed() -> None:
     assert files("valuegen").joinpath("py.typed").is_file()
 
 
-SLOW = {"jinja2", "jsonschema", "ruamel", "huggingface_hub", "torch", "transformers", "rich", "numpy"}
+SLOW = {
+    "jinja2",
+    "jsonschema",
+    "ruamel",
+    "http",
+    "huggingface_hub",
+    "ssl",
+    "torch",
+    "transformers",
+    "rich",
+    "numpy",
+}
 
 
 def imported_by(*arguments: str) -> set[str]:

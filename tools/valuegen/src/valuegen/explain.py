@@ -113,8 +113,12 @@ def _rank(result: FitResult, rank: Rank) -> Iterator[Explanation]:
         f"weights{where}",
         _bytes(rank.weights_bytes),
         counted,
-        f"every parameter and buffer of {config.architecture} on the largest rank "
-        f"at tensor parallel size {settings.tensor_parallel_size}",
+        (
+            f"every tensor of the headers, {config.architecture}'s usual projections split"
+            if result.model.source == "safetensors"
+            else f"every parameter and buffer of {config.architecture} on the largest rank"
+        )
+        + f" at tensor parallel size {settings.tensor_parallel_size}",
         result.model.origin,
     )
     fitted = result.calibration

@@ -88,8 +88,8 @@ class Model:
 def loadable_bytes(stored: Checkpoint, config: ModelConfig) -> int:
     """Bytes on disk without the tensors that vLLM skips for any model.
 
-    Source: vLLM 0.33.0 model_executor/models/utils.py (AutoWeightsLoader: rotary tables; a tied
-    lm_head), quantization/base_config.py (scales of the KV cache, which are loaded but no weights).
+    Source: vLLM 0.33.0 model_executor/models/utils.py (rotary tables), models/llama.py (a tied lm_head),
+    model_loader/weight_utils.py (scales of the KV cache, which belong to the attention layer).
     """
     if config.assumptions:  # nothing else is known about it
         return stored.bytes

@@ -138,7 +138,7 @@ def _context(request: Request, candidate: Candidate, key: str, uri: str) -> dict
     settings, host, model = result.settings, result.host, result.model
     products = result.gpu.products
     return {
-        "origin": _origin(candidate, uri),
+        "origin": _origin(candidate, uri) + _assumed(candidate),
         "uri": uri,
         "revision": model.revision if model.uri == uri else "",
         "served_name": model.name if model.name != key else "",
@@ -159,6 +159,13 @@ def _origin(candidate: Candidate, uri: str) -> str:
     if uri.startswith("/"):
         return "The path must be in the image too; --source pvc://claim/path names a volume instead."
     return f"From the {model.origin}." if model.origin.startswith("catalogue") else f"From {model.origin}."
+
+
+def _assumed(candidate: Candidate) -> str:
+    """What a reader of the values must know of a model that rests on its headers or on a size."""
+    if candidate.fit.model.source == "safetensors":
+        return " Its weights on disk are exact; their split over GPUs and the KV cache are assumed."
+    return " The model's shape is assumed from its size." if candidate.fit.model.source == "size" else ""
 
 
 def _reasons(candidate: Candidate, concurrency: int) -> dict[str, str]:
