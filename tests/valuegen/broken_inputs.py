@@ -77,12 +77,12 @@ BROKEN_CONFIGS: dict[str, tuple[Callable[[Path], None], str]] = {
     "missing": (_nothing, "no such file"),
     "empty": (_holding(""), "is empty"),
     "truncated": (_holding('{"architectures": ["Qwen3For'), "is no JSON"),
-    "a list": (_holding("[1, 2]"), "holds no JSON object"),
-    "a word": (_holding('"llama"'), "holds no JSON object"),
-    "null": (_holding("null"), "holds no JSON object"),
+    "a list": (_holding("[1, 2]"), "is no JSON object"),
+    "a word": (_holding('"llama"'), "is no JSON object"),
+    "null": (_holding("null"), "is no JSON object"),
     "binary": (_holding(bytes(range(128, 256))), "no text file"),
     "another encoding": (_holding('{"hidden_size": 1}'.encode("utf-16")), "no text file"),
-    "nested too deeply": (_holding("[" * 100_000), "is no JSON (nesting)"),
+    "nested too deeply": (_holding("[" * 100_000), "is no JSON (nesting, size)"),
     "two gigabytes": (_huge, "larger than 16 MiB"),
     "a directory": (_folder, "is no regular file"),
     "a pipe": (_pipe, "is no regular file"),
@@ -111,7 +111,7 @@ BROKEN_CONFIGS: dict[str, tuple[Callable[[Path], None], str]] = {
         "quantization_config.quant_method",
     ),
     "quantization that is a list": (_changed(quantization_config=[]), "quantization_config is []"),
-    "a broken hf_quant_config.json": (_modelopt, "hf_quant_config.json: holds no JSON object"),
+    "a broken hf_quant_config.json": (_modelopt, "hf_quant_config.json: it is no JSON object"),
 }
 
 MODEL = "models:\n  m:\n    source: {uri: hf://Qwen/Qwen3-8B}\n    accelerator: {product: NVIDIA-L40S}\n"

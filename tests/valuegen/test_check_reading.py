@@ -63,7 +63,7 @@ def test_models_beside_a_broken_one_are_judged() -> None:
 def test_the_charts_scenarios_are_written_as_check_wants_them(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("valuegen.hub.fetch", unreachable)
+    monkeypatch.setattr("valuegen.hub.Repository", unreachable)
     report = check(read([path]))
     assert {finding.level for finding in report.findings} <= {"unknown"}, report.findings
 
@@ -99,7 +99,7 @@ def changed_values(draw: st.DrawFn) -> dict[str, Any]:
 @given(changed_values())
 def test_whatever_stands_in_values_check_comes_to_an_end(data: dict[str, Any]) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("valuegen.hub.fetch", unreachable)
+        patch.setattr("valuegen.hub.Repository", unreachable)
         report = checked(data)
     assert set(json.loads(json.dumps(report.to_dict()))) == {"schema", "findings", "models"}
     for finding in report.findings:

@@ -14,6 +14,7 @@ from tests.valuegen.checkpoints import TENSORS, UNKNOWN, encoded, entries, folde
 from tests.valuegen.models import document, on_h100
 
 from valuegen import Model, ModelError
+from valuegen.architectures.base import KvLayer
 from valuegen.checkpoint import (
     DTYPE_BITS,
     INDEX_FILE,
@@ -197,9 +198,7 @@ def test_an_unknown_architecture_is_read_from_its_headers(tmp_path: Path) -> Non
     assert model.checkpoint is not None
     assert (model.checkpoint.bytes, checkpoint_bytes(model.config)) == (BYTES, BYTES)
     assert model.unexpected_bytes == 0
-    assert [(each.type, each.kv_heads, each.head_size) for each in model.config.kv_layers] == [
-        ("full", 2, 16)
-    ] * 2
+    assert model.config.caches == (KvLayer("full", 2, 16),) * 2
 
 
 def test_projections_are_split_and_all_else_is_on_each_gpu(tmp_path: Path) -> None:
