@@ -153,6 +153,7 @@ def down(name: str) -> None:
     subprocess.run([sys.executable, "-c", CLI, "cluster", "down", "--name", name], check=True, timeout=120)
 
 
+@pytest.mark.cluster
 def test_a_pod_runs_on_the_size_of_its_pool_and_nothing_is_left_afterwards(home: Path) -> None:
     before = host.state()
     with LocalCluster("clean", node_pools=home / "nodes.yaml") as cluster:
@@ -168,6 +169,7 @@ def test_a_pod_runs_on_the_size_of_its_pool_and_nothing_is_left_afterwards(home:
     assert_nothing_is_left(before)
 
 
+@pytest.mark.cluster
 def test_an_archive_that_is_none_is_refused_by_name(home: Path) -> None:
     with LocalCluster("loads", node_pools=home / "nodes.yaml") as cluster:
         with pytest.raises(ClusterError, match=r"none\.tar: no such file; give an OCI archive"):
@@ -177,6 +179,7 @@ def test_an_archive_that_is_none_is_refused_by_name(home: Path) -> None:
             cluster.load_image(home / "text.tar")
 
 
+@pytest.mark.cluster
 @pytest.mark.parametrize("seconds", [0.3, 1.0, 2.0, 3.0, 4.5, 20])
 def test_nothing_is_left_of_a_cluster_killed_at_any_moment_once_it_is_stopped(
     home: Path, seconds: float
@@ -192,6 +195,7 @@ def test_nothing_is_left_of_a_cluster_killed_at_any_moment_once_it_is_stopped(
     assert_nothing_is_left(before)
 
 
+@pytest.mark.cluster
 def test_two_clusters_with_real_nodes_run_side_by_side(home: Path) -> None:
     before = host.state()
     starting = [up(home, name) for name in ("left", "right")]
