@@ -45,7 +45,8 @@ def server() -> Iterator[ThreadingHTTPServer]:
 
 
 def begin(server: ThreadingHTTPServer, *names: str) -> subprocess.Popen[str]:
-    models = {f"127.0.0.1:{server.server_port}": names}
+    asked = {"names": names, "health": "/health", "list": "/v1/models"}
+    models = {f"127.0.0.1:{server.server_port}": asked}
     environment = {**os.environ, "MODELS": json.dumps(models), "VLLM_API_KEY": KEY}
     return subprocess.Popen([sys.executable, PROGRAM], env=environment, stdout=subprocess.PIPE, text=True)
 

@@ -5,6 +5,7 @@ import json
 import os
 import sys
 import time
+from typing import Any
 
 # A pod is ready before every node knows that its Service leads to it, and before DNS knows a new Service.
 PATIENCE_SECONDS = 30
@@ -22,25 +23,37 @@ def get(host: str, path: str) -> bytes:
     return body
 
 
-def check(host: str, names: list[str]) -> str:
+def served(host: str, asked: dict[str, Any]) -> set[str]:
+    """Return the names that a healthy server serves; a path with NAME in it answers for one name at a time."""
+    get(host, asked["health"])
+    path = asked["list"]
+    if path == "":
+        return set(asked["names"])
+    if "NAME" in path:
+        for name in asked["names"]:
+            get(host, path.replace("NAME", name))
+        return set(asked["names"])
+    return {model["id"] for model in json.loads(get(host, path))["data"]}
+
+
+def check(host: str, asked: dict[str, Any]) -> str:
     """Return what is wrong with one model, or an empty text."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:
-            get(host, "/health")
-            served = {model["id"] for model in json.loads(get(host, "/v1/models"))["data"]}
+            found = served(host, asked)
             break
         except (OSError, ValueError, KeyError, http.client.HTTPException) as error:
             if time.monotonic() > deadline:
                 return f"{type(error).__name__}: {error}"
             time.sleep(1)
-    missing = [name for name in names if name not in served]
+    missing = [name for name in asked["names"] if name not in found]
     return f"does not serve {', '.join(missing)}" if missing else ""
 
 
 failed = False
-for service, expected in json.loads(os.environ["MODELS"]).items():
-    problem = check(service, expected)
+for service, asked in json.loads(os.environ["MODELS"]).items():
+    problem = check(service, asked)
     failed = failed or problem != ""
-    sys.stdout.write(f"{service}: {problem or 'ok, serves ' + ', '.join(expected)}\n")
+    sys.stdout.write(f"{service}: {problem or 'ok, serves ' + ', '.join(asked['names'])}\n")
 sys.exit(failed)

@@ -1,15 +1,12 @@
 {{/* {root, w} -> w.args, the command line of the engine: the one place where a flag is spelled and where its
 name and the shape of its value are checked, against the table of the engine's file. */}}
 {{- define "vllm-stack.args" -}}
-{{- $w := .w }}{{ $body := $w.body }}{{ $owned := $w.engine.owned }}{{ $flags := $w.engine.flags }}{{ $p := $body.parallelism -}}
-{{- $args := concat (list $w.modelPath (print "--port=" $w.engine.port) "--served-model-name") $w.servedNames -}}
-{{- with $body.source.revision }}{{ $args = append $args (print "--revision=" .) }}{{ end -}}
-{{- with $w.chatTemplatePath }}{{ $args = append $args (print "--chat-template=" .) }}{{ end -}}
-{{- if gt (int $p.tensor) 1 }}{{ $args = append $args (print "--tensor-parallel-size=" (int $p.tensor)) }}{{ end -}}
-{{- if gt (int $p.pipeline) 1 }}{{ $args = append $args (print "--pipeline-parallel-size=" (int $p.pipeline)) }}{{ end -}}
-{{- if gt (int $p.data) 1 }}{{ $args = append $args (print "--data-parallel-size=" (int $p.data)) }}{{ end -}}
-{{- if $p.expert }}{{ $args = append $args "--enable-expert-parallel" }}{{ end -}}
-{{- if hasKey $body.shutdown "drainSeconds" }}{{ $args = append $args (print "--shutdown-timeout=" (int $body.shutdown.drainSeconds)) }}{{ end -}}
+{{- $w := .w }}{{ $body := $w.body }}{{ $engine := $w.engine }}{{ $owned := $engine.owned }}{{ $flags := $engine.flags -}}
+{{- include "vllm-stack.settings" . -}}
+{{- $args := $w.args -}}
+{{- if $engine.repository }}{{ include "vllm-stack.repository" . -}}
+{{- else if not $flags }}{{ $args = concat $args (include "vllm-stack.plainArgs" $body.args | fromJsonArray) -}}
+{{- else -}}
 {{- range $flag, $value := $body.args -}}
 {{- $named := print " " $flag " " }}{{ $option := print "--" $flag }}{{ $problem := "" -}}
 {{- if hasKey $owned $flag -}}
@@ -39,6 +36,7 @@ name and the shape of its value are checked, against the table of the engine's f
 {{- else }}{{ $problem = include "vllm-stack.unknownFlag" (dict "flag" $flag "engine" $w.engine) }}{{ end -}}
 {{- if $problem }}{{ include "vllm-stack.error" (list $ (print "args." $flag) $problem) }}{{ end -}}
 {{- end -}}
+{{- end -}}
 {{- range $arg := $body.extraArgs -}}
 {{- if regexMatch "^--(api[-_]key|hf[-_]token)(=|$)" $arg -}}
 {{- include "vllm-stack.error" (list $ "extraArgs" (printf "%s would show a secret in the pod; set secrets" (regexFind "^[^=]+" $arg))) -}}
@@ -64,6 +62,6 @@ name and the shape of its value are checked, against the table of the engine's f
 {{- else -}}
 {{- $near := list }}{{ $stem := trunc (max 4 (sub (len $plain) 4) | int) $plain -}}
 {{- range $known := splitList " " $all }}{{ if hasPrefix $stem $known }}{{ $near = append $near $known }}{{ end }}{{ end -}}
-{{- if $near }}did you mean {{ join " or " (sortAlpha $near) }}?{{ else }}see `vllm serve --help=all`{{ end -}}
+{{- if $near }}did you mean {{ join " or " (sortAlpha $near) }}?{{ else }}see `{{ .engine.help }}`{{ end -}}
 {{- end -}}
 {{- end -}}

@@ -8,6 +8,7 @@
 {{- $_ := set $r.engines $engineName $engine -}}
 {{- end -}}
 {{- $engine := get $r.engines $engineName -}}
+{{- if eq $engineName "custom" }}{{ $engine = mergeOverwrite (deepCopy $engine) $body.custom }}{{ end -}}
 {{- $_ := set $w "engine" $engine -}}
 
 {{- $image := $body.image.repository | default $engine.image -}}
@@ -25,17 +26,18 @@
 Message rings of the workers: 160 MiB per engine, 240 MiB per rank, 24 MiB for the group (vllm
 shm_broadcast.py, multiproc_executor.py), and 1 GiB for NCCL. One GPU runs without workers; a CPU never does.
 */}}
+{{- $cpu := not (or $body.accelerator.resource $body.accelerator.claims) -}}
 {{- $shm := $body.sharedMemory.size -}}
 {{- if kindIs "invalid" $shm -}}
 {{- $rings := 0 -}}
-{{- if or (gt $ranks 1) (not $body.accelerator.resource) }}{{ $rings = mul $engines (add 184 (mul 240 $ranks)) }}{{ end -}}
+{{- if or (gt $ranks 1) $cpu }}{{ $rings = mul $engines (add 184 (mul 240 $ranks)) }}{{ end -}}
 {{- if or $rings (gt $engines 1) }}{{ $shm = print (div (add 2047 $rings) 1024) "Gi" }}{{ end -}}
 {{- end -}}
 {{- if $shm }}{{ $shm = include "vllm-stack.scalar" $shm }}{{ end -}}
 {{- $_ := set $w "shm" (ternary $shm "" (and (not (not $shm)) (ne $shm "0"))) -}}
 
 {{- $_ := set $w "replicas" (int (ternary $body.replicas 1 (hasKey $body "replicas"))) -}}
-{{- $grace := add 30 (int $body.shutdown.preStopSeconds) (int $body.shutdown.drainSeconds) -}}
+{{- $grace := add $engine.exitSeconds (int $body.shutdown.preStopSeconds) (int $body.shutdown.drainSeconds) -}}
 {{- $_ := set $w "graceSeconds" $grace -}}
 {{- $budget := int $body.startup.budgetSeconds -}}
 {{- $_ := set $w "budgetSeconds" $budget -}}
@@ -58,12 +60,19 @@ shm_broadcast.py, multiproc_executor.py), and 1 GiB for NCCL. One GPU runs witho
 {{- else }}{{ $_ := set $w "modelPath" (trimPrefix "hf://" $uri) }}{{ end -}}
 {{- $template := $body.chatTemplate | default "" -}}
 {{- $inline := and $template (or (contains "\n" $template) (not (hasPrefix "/" $template))) -}}
-{{- $_ := set $w "chatTemplate" (ternary $template "" (not (not $inline))) -}}
-{{- if $inline }}{{ $template = "/etc/vllm-stack/chat-template.jinja" }}{{ end -}}
+{{- $files := dict -}}
+{{- if $inline }}{{ $_ := set $files "chat-template.jinja" $template }}{{ $template = "/etc/vllm-stack/chat-template.jinja" }}{{ end -}}
 {{- $_ := set $w "chatTemplatePath" $template -}}
-{{- $envKey := print $w.budgetSeconds $body.cache.mountPath (ternary "" (toJson $body.env) (empty $body.env)) -}}
+{{- $envKey := print $engineName $w.budgetSeconds $body.cache.mountPath (ternary "" (toJson $body.env) (empty $body.env)) -}}
 {{- if not (hasKey $r.envs $envKey) }}{{ $_ := set $r.envs $envKey (include "vllm-stack.env" .) }}{{ end -}}
 {{- $_ := set $w "env" (get $r.envs $envKey) -}}
+{{- if $engine.nameIsPath }}{{ $_ := set $w "servedNames" (list $w.modelPath) }}{{ end -}}
 {{- include "vllm-stack.args" . -}}
+{{- if $engine.repository -}}
+{{- $_ := set $files "model.yaml" (toYaml $w.engineFile) -}}
+{{- $_ := set $files "triton_repository.py" (.root.Files.Get "files/triton_repository.py") -}}
+{{- end -}}
+{{- $_ := set $w "configFiles" $files -}}
+{{- include "vllm-stack.validateEngine" . -}}
 {{- include "vllm-stack.validateWorkload" . -}}
 {{- end -}}

@@ -42,6 +42,11 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- else }}default{{ end -}}
 {{- end -}}
 
+{{/* [workload, claim] -> the ResourceClaimTemplate of a claim of its pods */}}
+{{- define "vllm-stack.claimTemplateName" -}}
+{{- include "vllm-stack.name" (dict "full" (join "-" .) "limit" 63) -}}
+{{- end -}}
+
 {{/* {root, kind} -> the Secret that holds secrets.<kind>, existing or made by the chart; empty without one */}}
 {{- define "vllm-stack.secretName" -}}
 {{- $secret := index (.root.Values.secrets | default dict) .kind | default dict -}}

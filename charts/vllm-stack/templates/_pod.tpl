@@ -32,13 +32,17 @@ spec:
   {{- end }}
   {{- end }}
   {{- include "vllm-stack.placement" . }}
+  {{- if $body.accelerator.claims }}{{ include "vllm-stack.resourceClaims" . }}{{ end }}
+  {{- if $w.engine.repository }}{{ include "vllm-stack.repositoryContainer" . }}{{ end }}
   containers:
     - name: engine
       image: {{ $w.image }}
       {{- with $body.image.pullPolicy }}
       imagePullPolicy: {{ . }}
       {{- end }}
-      command: {{ toJson $w.engine.command }}
+      {{- with $w.engine.command }}
+      command: {{ toJson . }}
+      {{- end }}
       args:
         {{- range $w.args }}
         - {{ quote . }}
@@ -47,10 +51,13 @@ spec:
         {{- $w.env }}
       ports:
         - {name: http, containerPort: {{ $w.engine.port }}}
+        {{- range $name, $port := $w.engine.ports }}
+        - {name: {{ $name }}, containerPort: {{ $port }}}
+        {{- end }}
       {{- include "vllm-stack.resources" . }}
       {{- if $w.budgetSeconds }}
       startupProbe: {httpGet: {path: {{ $w.engine.probePath }}, port: http}, periodSeconds: 2, timeoutSeconds: 2, failureThreshold: {{ div (add $w.budgetSeconds 1) 2 }}}
-      livenessProbe: {httpGet: {path: {{ $w.engine.probePath }}, port: http}, periodSeconds: 10, timeoutSeconds: 10, failureThreshold: 6}
+      livenessProbe: {httpGet: {path: {{ $w.engine.livePath | default $w.engine.probePath }}, port: http}, periodSeconds: 10, timeoutSeconds: 10, failureThreshold: 6}
       {{- end }}
       readinessProbe: {httpGet: {path: {{ $w.engine.probePath }}, port: http}, periodSeconds: 5, timeoutSeconds: 5, failureThreshold: 3}
       {{- with int $body.shutdown.preStopSeconds }}
@@ -66,8 +73,11 @@ spec:
         {{- if $w.modelClaim }}
         - {name: models, mountPath: /models, readOnly: true}
         {{- end }}
-        {{- if $w.chatTemplate }}
-        - {name: chat-template, mountPath: /etc/vllm-stack, readOnly: true}
+        {{- if $w.configFiles }}
+        - {name: config, mountPath: /etc/vllm-stack, readOnly: true}
+        {{- end }}
+        {{- if $w.engine.repository }}
+        - {name: repository, mountPath: /repository, readOnly: true}
         {{- end }}
   volumes:
     - name: cache
@@ -83,7 +93,10 @@ spec:
     {{- with $w.modelClaim }}
     - {name: models, persistentVolumeClaim: {claimName: {{ . }}, readOnly: true}}
     {{- end }}
-    {{- if $w.chatTemplate }}
-    - {name: chat-template, configMap: {name: {{ $w.name }}}}
+    {{- if $w.configFiles }}
+    - {name: config, configMap: {name: {{ $w.name }}}}
+    {{- end }}
+    {{- if $w.engine.repository }}
+    - {name: repository, emptyDir: {}}
     {{- end }}
 {{- end -}}

@@ -3,13 +3,13 @@
 {{/* What rolls the pods beside their own spec: configuration, chart-made Secrets, and the wish to restart. */}}
 {{- define "vllm-stack.podAnnotations" -}}
 {{- $restartedAt := .w.body.rollout.restartedAt -}}
-{{- if or .w.chatTemplate .root.resolved.secretChecksum $restartedAt .w.body.podAnnotations }}
+{{- if or .w.configFiles .root.resolved.secretChecksum $restartedAt .w.body.podAnnotations }}
   annotations:
     {{- range $name, $value := .w.body.podAnnotations }}
     {{ $name }}: {{ quote $value }}
     {{- end }}
-    {{- with .w.chatTemplate }}
-    checksum/config: {{ sha256sum . }}
+    {{- with .w.configFiles }}
+    checksum/config: {{ join "\n" (values . | sortAlpha) | sha256sum }}
     {{- end }}
     {{- with .root.resolved.secretChecksum }}
     checksum/secrets: {{ . }}
@@ -23,12 +23,18 @@
 {{/* The root file system is read-only and the user has no home: everything the engine writes goes to the cache. */}}
 {{- define "vllm-stack.env" -}}
 {{- $body := .w.body }}{{ $at := $body.cache.mountPath | default "/cache" -}}
-{{- $env := dict "HOME" $at "USER" "vllm" "HF_HOME" (print $at "/huggingface") "VLLM_CACHE_ROOT" (print $at "/vllm")
+{{- $engine := .w.engine -}}
+{{- $env := dict "HOME" $at "USER" "vllm" "HF_HOME" (print $at "/huggingface")
       "XDG_CACHE_HOME" (print $at "/xdg-cache") "XDG_CONFIG_HOME" (print $at "/xdg-config")
-      "TORCHINDUCTOR_CACHE_DIR" (print $at "/torchinductor") "TRITON_CACHE_DIR" (print $at "/triton")
-      "VLLM_NO_USAGE_STATS" "1" -}}
-{{- with .w.budgetSeconds }}{{ $_ := set $env "VLLM_ENGINE_READY_TIMEOUT_S" . }}{{ end -}}
-{{- range $from := list .root.resolved.secretEnv $body.env }}{{ range $name, $value := $from }}{{ $_ := set $env $name $value }}{{ end }}{{ end -}}
+      "TORCHINDUCTOR_CACHE_DIR" (print $at "/torchinductor") "TRITON_CACHE_DIR" (print $at "/triton") -}}
+{{- range $name, $folder := $engine.cacheEnv }}{{ $_ := set $env $name (print $at "/" $folder) }}{{ end -}}
+{{- if and .w.budgetSeconds $engine.budgetEnv }}{{ $_ := set $env $engine.budgetEnv .w.budgetSeconds }}{{ end -}}
+{{- $secrets := .root.resolved.secretEnv -}}
+{{- if and $secrets.VLLM_API_KEY (ne $engine.apiKeyEnv "VLLM_API_KEY") -}}
+{{- $key := $secrets.VLLM_API_KEY }}{{ $secrets = omit $secrets "VLLM_API_KEY" -}}
+{{- with $engine.apiKeyEnv }}{{ $_ := set $secrets . $key }}{{ end -}}
+{{- end -}}
+{{- range $from := list $engine.env $secrets $body.env }}{{ range $name, $value := $from }}{{ $_ := set $env $name $value }}{{ end }}{{ end -}}
 {{- range $name, $value := $env }}
 {{- if kindIs "map" $value }}
         - {name: {{ $name }}, valueFrom: {{ toJson $value.valueFrom }}}
@@ -42,9 +48,15 @@
 
 {{/* The user's requests and limits, and the accelerator in both: an extended resource cannot be overcommitted. */}}
 {{- define "vllm-stack.resources" -}}
-{{- $user := .w.body.resources }}{{ $accelerator := .w.body.accelerator.resource }}{{ $gpus := .w.gpus }}
-{{- if or $user $accelerator }}
+{{- $user := .w.body.resources }}{{ $accelerator := .w.body.accelerator.resource }}{{ $gpus := .w.gpus }}{{ $claims := .w.body.accelerator.claims }}
+{{- if or $user $accelerator $claims }}
       resources:
+        {{- with $claims }}
+        claims:
+          {{- range . }}
+          - name: {{ .name }}
+          {{- end }}
+        {{- end }}
         {{- range $part := list "requests" "limits" }}
         {{- if or $accelerator (index $user $part) }}
         {{ $part }}:

@@ -14,6 +14,7 @@ dropped (absent means unset), the rest is derived here. Templates read this and 
 {{- $defaults := deepCopy (.Values.defaults | default dict) -}}
 {{- include "vllm-stack.prune" $defaults -}}
 {{- include "vllm-stack.complete" $defaults -}}
+{{- $_ := set $r "customDefault" (toJson $defaults.custom) -}}
 {{- $nulls := contains ":null" (toJson .Values.models) -}}
 {{- range $key, $model := .Values.models -}}
 {{- if kindIs "map" $model -}}

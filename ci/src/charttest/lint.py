@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 # A values file says in comments which objects it expects to exist: `# external: Secret/hf-token, ...`
 _EXTERNAL = re.compile(r"^#\s*external:\s*(.+)$", re.M)
+# ... and which Kubernetes it needs, when that is newer than the chart's own minimum: `# kubernetes: 1.34`
+_KUBERNETES = re.compile(r"^#\s*kubernetes:\s*(\d+\.\d+)\s*$", re.M)
 
 
 class ChartNotFoundError(CharttestError):
@@ -32,6 +34,7 @@ class Scenario:
     name: str
     values: tuple[Path, ...] = ()
     external: frozenset[str] = frozenset()
+    kubernetes: str = ""
 
     @classmethod
     def of(cls, *values: Path, external: Iterable[str] = ()) -> Scenario:
@@ -40,8 +43,21 @@ class Scenario:
             name for path in values for line in _EXTERNAL.findall(path.read_text()) for name in _names(line)
         ]
         return cls(
-            " ".join(path.name for path in values) or "defaults", values, frozenset([*declared, *external])
+            " ".join(path.name for path in values) or "defaults",
+            values,
+            frozenset([*declared, *external]),
+            max(
+                (version for path in values for version in _KUBERNETES.findall(path.read_text())), default=""
+            ),
         )
+
+    def runs_on(self, kube_version: str) -> bool:
+        """Whether this Kubernetes (major.minor) is new enough for what the values ask for."""
+        return not self.kubernetes or _number(kube_version) >= _number(self.kubernetes)
+
+
+def _number(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".")[:2])
 
 
 def _names(line: str) -> list[str]:
@@ -100,6 +116,7 @@ def lint(
         (scenario, version, major)
         for scenario in cases
         for version in kube_versions or versions()[-1:]
+        if scenario.runs_on(version)
         for major in helms
     ]
 
