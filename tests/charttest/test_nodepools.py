@@ -87,3 +87,14 @@ def test_a_real_node_has_the_labels_of_a_simulated_one_and_leaves_its_status_to_
     assert "annotations" not in real["metadata"]
     assert simulation["metadata"]["annotations"] == {"kwok.x-k8s.io/node": "fake"}
     assert pool.devices == {"nvidia.com/gpu": "2"}
+
+
+def test_claimed_gpus_are_announced_by_slices_and_are_no_resource_of_the_node(tmp_path: Path) -> None:
+    path = tmp_path / "nodes.yaml"
+    path.write_text("- {name: claimed, count: 2, product: NVIDIA-L4, gpus: 3, deviceClass: gpu.nvidia.com}")
+    (pool,) = read_node_pools(path)
+    assert all("nvidia.com/gpu" not in node["status"]["capacity"] for node in pool.nodes())
+    device_class, *slices = pool.device_objects()
+    assert (device_class["kind"], device_class["metadata"]["name"]) == ("DeviceClass", "gpu.nvidia.com")
+    assert [item["spec"]["nodeName"] for item in slices] == ["claimed-0", "claimed-1"]
+    assert all(len(item["spec"]["devices"]) == 3 for item in slices)

@@ -8,6 +8,7 @@
       taint: nvidia.com/gpu=present:NoSchedule
       runtime: containerd         # a real node; kwok (the default) simulates one
 
+`deviceClass: gpu.nvidia.com` announces the GPUs for dynamic resource allocation instead of as a resource.
 Keys left out take the defaults of `NodePool`; a pool without `gpus` is a plain CPU node.
 """
 
@@ -49,6 +50,7 @@ class NodePool:
     gpuMemoryMiB: int = 0  # noqa: N815  (keys of the file, in Kubernetes' spelling)
     computeCapability: str = ""  # noqa: N815
     resource: str = "nvidia.com/gpu"
+    deviceClass: str = ""  # noqa: N815  (devices by ResourceSlices, not by the resource)
     cpu: str = "64"
     memory: str = "512Gi"
     taint: str = ""  # key[=value]:effect
@@ -68,11 +70,30 @@ class NodePool:
     @property
     def devices(self) -> dict[str, str]:
         """Its extended resources, as a part of a node's capacity."""
-        return {self.resource: str(self.gpus)} if self.gpus else {}
+        return {self.resource: str(self.gpus)} if self.gpus and not self.deviceClass else {}
 
     def nodes(self) -> Iterable[dict[str, Any]]:
         """The Node objects; kwok manages those that are not real."""
         return map(self._node, self.names)
+
+    def device_objects(self) -> Iterable[dict[str, Any]]:
+        """The DeviceClass and a ResourceSlice per node, as the class's driver would publish them."""
+        if not self.deviceClass:
+            return
+        chosen = {"cel": {"expression": f"device.driver == '{self.deviceClass}'"}}
+        yield _resource("DeviceClass", self.deviceClass, {"selectors": [chosen]})
+        devices = [
+            {
+                "name": f"gpu-{index}",
+                "attributes": {"productName": {"string": self.product}, "type": {"string": "gpu"}},
+                "capacity": {"memory": {"value": f"{self.gpuMemoryMiB}Mi"}},
+            }
+            for index in range(self.gpus)
+        ]
+        for name in self.names:
+            pool = {"name": name, "generation": 1, "resourceSliceCount": 1}
+            spec = {"driver": self.deviceClass, "nodeName": name, "pool": pool, "devices": devices}
+            yield _resource("ResourceSlice", name, spec)
 
     def _node(self, name: str) -> dict[str, Any]:
         labels = {
@@ -118,6 +139,10 @@ class NodePool:
             labels["nvidia.com/gpu.compute.major"], labels["nvidia.com/gpu.compute.minor"] = match.groups()
             labels["nvidia.com/gpu.family"] = _family(int(match[1]), int(match[2]))
         return labels
+
+
+def _resource(kind: str, name: str, spec: dict[str, Any]) -> dict[str, Any]:
+    return {"apiVersion": "resource.k8s.io/v1", "kind": kind, "metadata": {"name": name}, "spec": spec}
 
 
 def _family(major: int, minor: int) -> str:

@@ -67,7 +67,9 @@ def _provisions_local_volumes(stage: dict[str, Any]) -> dict[str, Any]:
 
 def initial_objects(pools: Iterable[NodePool]) -> str:
     """Nodes, the default StorageClass and the custom resource definitions, as one stream of YAML."""
+    pools = list(pools)
     objects: list[dict[str, Any]] = [node for pool in pools for node in pool.nodes()]
+    objects += [item for pool in pools for item in pool.device_objects()]
     # The name of kwok's class is the one that its volume stages look for.
     storage_class = parts.module_dir("sigs.k8s.io/kwok") / "kustomize/stage/volume/fast/storage-class.yaml"
     streams = [yaml.safe_dump_all(objects, sort_keys=False), storage_class.read_text(encoding="utf-8")]
