@@ -76,7 +76,7 @@ BROKEN: dict[str, tuple[dict[str, Any], list[tuple[str, str, str, str]]]] = {
     "no source": ({"source": {"uri": None}}, [("unknown-model", "error", "source.uri", "set hf://org/name")]),
     "a GPU that is not known": (
         {"accelerator": {"product": "NVIDIA-L40X"}},
-        [("unknown-gpu", "unknown", "accelerator.product", "did you mean NVIDIA-L40S?")],
+        [("unknown-gpu", "unknown", "accelerator.product", "did you mean NVIDIA-L40?")],
     ),
     "no GPU product": (
         {"accelerator": {"product": ""}},
@@ -89,6 +89,35 @@ BROKEN: dict[str, tuple[dict[str, Any], list[tuple[str, str, str, str]]]] = {
     "a slice of a GPU that is not known": (
         {"accelerator": {"resource": "nvidia.com/mig-9g.99gb"}},
         [("unknown-gpu", "unknown", "accelerator.product", "NVIDIA-L40S-MIG-9g.99gb: no such GPU")],
+    ),
+    "a slice that is asked for as a whole GPU": (
+        {
+            "accelerator": {
+                "product": "NVIDIA-H100-80GB-HBM3-MIG-3g.40gb",
+                "resource": "nvidia.com/mig-3g.40gb",
+            },
+            "parallelism": {"tensor": 1},
+        },
+        [
+            (
+                "accelerator-resource",
+                "error",
+                "accelerator.resource",
+                "offer nvidia.com/gpu, not nvidia.com/mig",
+            )
+        ],
+    ),
+    "an AMD GPU under NVIDIA's names": (
+        {"accelerator": {"product": "AMD_Instinct_MI300X_OAM"}},
+        [
+            ("accelerator-resource", "error", "accelerator.productLabel", "set amd.com/gpu.product-name"),
+            (
+                "accelerator-resource",
+                "error",
+                "accelerator.resource",
+                "offer amd.com/gpu, not nvidia.com/gpu",
+            ),
+        ],
     ),
     "a tag without a version": (
         {"image": {"tag": "nightly"}},
