@@ -11,9 +11,11 @@ import pytest
 from valuegen import Gpu, GpuError, Model, catalog
 from valuegen.catalog.gpus import DRIVER_KEEPS_MIB, all_gpus, price_date, slices, whole_gpus
 from valuegen.catalog.models import CatalogModel, all_models, find_model
+from valuegen.weights import parameter_count
 
 MIB = 1024**2
 GIB = 1024**3
+STATED = re.compile(r"(?<![\w.])(?P<size>\d+(?:\.\d+)?)(?P<unit>[bBmM])(?![\w.]|-A?\d+[bB])")
 FILES = Path(catalog.__file__).parent
 
 # nvidia.com/gpu.product -> nvidia-smi's memory in MiB, from the labels of real nodes.
@@ -161,11 +163,51 @@ def test_prices_carry_their_month() -> None:
     assert re.fullmatch(r"20\d\d-\d\d", price_date())
 
 
+def test_there_are_more_than_two_hundred_models_and_no_two_share_a_name() -> None:
+    assert len(all_models()) > 200
+    names = [key.casefold() for entry in all_models() for key in (entry.name, entry.hub)]
+    assert len(set(names)) == len(names)
+
+
+SOURCES = (
+    r"config\.json of \S+ \(aiconfigurator-core 0\.12\.0\)",
+    r"litgpt 0\.5\.13, config\.py: \S+",
+    r"published architecture of \S+, entered by hand",
+)
+
+
 @pytest.mark.parametrize("entry", all_models(), ids=lambda entry: entry.name)
-def test_a_catalogue_model_loads_and_says_where_its_facts_come_from(entry: CatalogModel) -> None:
+def test_a_catalogue_model_says_where_its_facts_come_from_and_has_the_published_size(
+    entry: CatalogModel,
+) -> None:
     model = Model.load(entry.name)
     assert (model.name, model.source, model.uri) == (entry.name, "config", f"hf://{entry.hub}")
-    assert entry.source.startswith(("config.json of", "published architecture of"))
+    assert re.match("|".join(SOURCES), entry.source)
+    assert find_model(entry.hub) is entry
+    # A wrong key anywhere would move it: what is published is rounded by less.
+    assert parameter_count(model.config) / 1e9 == pytest.approx(entry.parameters, rel=0.02)
+
+
+# Named after what is active, or without the embeddings of a small model.
+NAMED_OTHERWISE = {
+    "Falcon3-1B-Instruct",
+    "gemma-2-2b-it",
+    "Llama-4-Maverick-17B-128E-Instruct",
+    "Llama-4-Scout-17B-16E-Instruct",
+}
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [entry for entry in all_models() if STATED.search(entry.name) and entry.name not in NAMED_OTHERWISE],
+    ids=lambda entry: entry.name,
+)
+def test_a_size_in_a_models_name_is_the_one_that_is_published(entry: CatalogModel) -> None:
+    found = STATED.search(entry.name)
+    assert found is not None
+    billions = float(found["size"]) / (1000 if found["unit"] in "mM" else 1)
+    # Names leave out the embeddings (0.5B for 0.49, 1.5B for 1.78) and round at will (7B for 7.6).
+    assert entry.parameters == pytest.approx(billions, rel=0.25)
 
 
 def test_a_model_is_found_by_its_hub_id_too() -> None:

@@ -133,13 +133,13 @@ def _command_lines(start: str, words: Sequence[str]) -> str:
 
 def show_models(rows: Iterable[dict[str, Any]]) -> None:
     """The model catalogue, or a part of it."""
-    lines = [("name", "params", "on disk", "length", "weights")]
+    lines = [("name", "params", "GiB", "length", "weights")]
     lines += [
         (
             row["name"],
-            _short(row["parameters"]),
-            f"{row['checkpoint_bytes'] / GIB:.1f} GiB",
-            f"{row['max_model_len']:,}",
+            _count(row["parameters"]),
+            f"{row['checkpoint_bytes'] / GIB:.1f}",
+            _length(row["max_model_len"]),
             row["quantization"] or row["dtype"],
         )
         for row in rows
@@ -147,8 +147,18 @@ def show_models(rows: Iterable[dict[str, Any]]) -> None:
     _show_table(lines, right=(1, 2, 3))
 
 
-def _short(parameters: int) -> str:
+def _count(parameters: int) -> str:
+    if parameters < 1e9:
+        return f"{parameters / 1e6:.0f} M"
     return f"{parameters / 1e9:.2f} B" if parameters < 1e10 else f"{parameters / 1e9:.0f} B"
+
+
+def _length(tokens: int) -> str:
+    """As --max-model-len takes it: 128K is 131072."""
+    for unit, size in (("M", 1024**2), ("K", 1024)):
+        if tokens % size == 0:
+            return f"{tokens // size}{unit}"
+    return str(tokens)
 
 
 def show_gpus(catalogue: Sequence[Gpu], *, labels: bool) -> None:
