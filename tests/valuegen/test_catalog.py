@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -11,7 +12,8 @@ import pytest
 from valuegen import Gpu, GpuError, Model, catalog
 from valuegen.catalog.gpus import DRIVER_KEEPS_MIB, all_gpus, price_date, slices, whole_gpus
 from valuegen.catalog.models import CatalogModel, all_models, find_model
-from valuegen.weights import parameter_count
+from valuegen.config import ModelConfig
+from valuegen.weights import checkpoint_bytes, parameter_count
 
 MIB = 1024**2
 GIB = 1024**3
@@ -208,6 +210,29 @@ def test_a_size_in_a_models_name_is_the_one_that_is_published(entry: CatalogMode
     billions = float(found["size"]) / (1000 if found["unit"] in "mM" else 1)
     # Names leave out the embeddings (0.5B for 0.49, 1.5B for 1.78) and round at will (7B for 7.6).
     assert entry.parameters == pytest.approx(billions, rel=0.25)
+
+
+GOLDEN = Path(__file__).parent / "golden" / "models"
+# The whole model is there with its audio tower.
+GOLDEN_HUB = {"google/gemma-4-E4B-it": "google/gemma-4-E4B-it-audio"}
+
+
+def golden_file(entry: CatalogModel) -> Path:
+    return GOLDEN / f"{GOLDEN_HUB.get(entry.hub, entry.hub).replace('/', '__')}.json"
+
+
+@pytest.mark.parametrize(
+    "entry", [entry for entry in all_models() if golden_file(entry).exists()], ids=lambda entry: entry.name
+)
+def test_a_catalogue_model_is_the_one_that_vllm_was_asked_about(entry: CatalogModel) -> None:
+    golden = json.loads(golden_file(entry).read_text())
+    asked = ModelConfig.from_dict(
+        golden["config"], name=entry.name, hf_quant_config=golden["hf_quant_config"]
+    )
+    known = Model.load(entry.name).config
+    assert checkpoint_bytes(known) == checkpoint_bytes(asked)
+    assert known.kv_layers == asked.kv_layers
+    assert known.max_model_len == asked.max_model_len
 
 
 def test_a_model_is_found_by_its_hub_id_too() -> None:

@@ -64,6 +64,14 @@ def test_every_model_of_the_catalogue_fits_somewhere_and_its_values_pass(entry: 
     assert checked(render(made, made.ranked[0]).data).findings == ()
 
 
+@pytest.mark.parametrize("name", ["A100-MIG-3g.40gb", "H200-MIG-1g.35gb", "MI210", "MI300X"])
+def test_values_for_slices_and_amd_pass(name: str) -> None:
+    made = plan(Model.load("Qwen3-8B"), [Gpu.find(name)], EngineSettings(max_num_seqs=64))
+    report = checked(render(made, made.ranked[0]).data)
+    assert report.findings == ()
+    assert [result.gpu.name for result in report.models.values() if result] == [Gpu.find(name).name]
+
+
 # What is changed in the good values -> the findings: id, level, path below the model, part of the text.
 BROKEN: dict[str, tuple[dict[str, Any], list[tuple[str, str, str, str]]]] = {
     "a key that the chart does not have": (
