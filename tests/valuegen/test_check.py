@@ -12,10 +12,11 @@ from tests.valuegen.checking import KEY, ROOT, checked, good
 
 from valuegen import EngineSettings, Gpu, GpuOffer, Model, UsageError, fit, plan
 from valuegen.catalog.gpus import all_gpus
-from valuegen.catalog.models import all_models
+from valuegen.catalog.models import CatalogModel, all_models
 from valuegen.checks import RULES
 from valuegen.checks.schema import violations
 from valuegen.values import render
+from valuegen.weights import checkpoint_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,10 +54,22 @@ def test_what_values_writes_passes_check_and_the_charts_schema(data: dict[str, A
     assert all(result is not None and result.fits for result in report.models.values())
 
 
-def test_every_model_of_the_catalogue_passes_on_its_cheapest_gpus() -> None:
-    for entry in all_models():
-        made = plan(Model.load(entry.name))
-        assert checked(render(made, made.ranked[0]).data).findings == (), entry.name
+@pytest.mark.parametrize("entry", all_models(), ids=lambda entry: entry.name)
+def test_every_model_of_the_catalogue_fits_somewhere_and_its_values_pass(entry: CatalogModel) -> None:
+    model, gpu = Model.load(entry.name), Gpu.find("B300")
+    room = 0.75 * gpu.memory_bytes  # beside it: buffers, and a cache
+    size = next(size for size in (1, 2, 4, 8) if checkpoint_bytes(model.config) < size * room)
+    made = plan(model, [gpu], EngineSettings(tensor_parallel_size=size, max_num_seqs=128), concurrency=1)
+    assert made.ranked, made.rejected[0].rejected
+    assert checked(render(made, made.ranked[0]).data).findings == ()
+
+
+@pytest.mark.parametrize("name", ["A100-MIG-3g.40gb", "H200-MIG-1g.35gb", "MI210", "MI300X"])
+def test_values_for_slices_and_amd_pass(name: str) -> None:
+    made = plan(Model.load("Qwen3-8B"), [Gpu.find(name)], EngineSettings(max_num_seqs=64))
+    report = checked(render(made, made.ranked[0]).data)
+    assert report.findings == ()
+    assert [result.gpu.name for result in report.models.values() if result] == [Gpu.find(name).name]
 
 
 # What is changed in the good values -> the findings: id, level, path below the model, part of the text.
@@ -76,7 +89,7 @@ BROKEN: dict[str, tuple[dict[str, Any], list[tuple[str, str, str, str]]]] = {
     "no source": ({"source": {"uri": None}}, [("unknown-model", "error", "source.uri", "set hf://org/name")]),
     "a GPU that is not known": (
         {"accelerator": {"product": "NVIDIA-L40X"}},
-        [("unknown-gpu", "unknown", "accelerator.product", "did you mean NVIDIA-L40S?")],
+        [("unknown-gpu", "unknown", "accelerator.product", "did you mean NVIDIA-L40?")],
     ),
     "no GPU product": (
         {"accelerator": {"product": ""}},
@@ -89,6 +102,35 @@ BROKEN: dict[str, tuple[dict[str, Any], list[tuple[str, str, str, str]]]] = {
     "a slice of a GPU that is not known": (
         {"accelerator": {"resource": "nvidia.com/mig-9g.99gb"}},
         [("unknown-gpu", "unknown", "accelerator.product", "NVIDIA-L40S-MIG-9g.99gb: no such GPU")],
+    ),
+    "a slice that is asked for as a whole GPU": (
+        {
+            "accelerator": {
+                "product": "NVIDIA-H100-80GB-HBM3-MIG-3g.40gb",
+                "resource": "nvidia.com/mig-3g.40gb",
+            },
+            "parallelism": {"tensor": 1},
+        },
+        [
+            (
+                "accelerator-resource",
+                "error",
+                "accelerator.resource",
+                "offer nvidia.com/gpu, not nvidia.com/mig",
+            )
+        ],
+    ),
+    "an AMD GPU under NVIDIA's names": (
+        {"accelerator": {"product": "AMD_Instinct_MI300X_OAM"}},
+        [
+            ("accelerator-resource", "error", "accelerator.productLabel", "set amd.com/gpu.product-name"),
+            (
+                "accelerator-resource",
+                "error",
+                "accelerator.resource",
+                "offer amd.com/gpu, not nvidia.com/gpu",
+            ),
+        ],
     ),
     "a tag without a version": (
         {"image": {"tag": "nightly"}},

@@ -54,10 +54,10 @@ def test_a_configuration_that_does_not_fit_is_shown_and_exits_with_3(valuegen: C
 
 
 def test_the_catalogues_are_listed_in_full(valuegen: Callable[..., Any]) -> None:
-    gpus, models = valuegen("gpus"), valuegen("models")
+    gpus, models = valuegen("gpus", "--slices"), valuegen("models")
     assert (gpus.code, models.code) == (0, 0)
     for gpu in all_gpus():
-        assert re.search(rf"^{re.escape(gpu.name)} +{re.escape(gpu.product)} ", gpus.stdout, re.MULTILINE)
+        assert re.search(rf"^{re.escape(gpu.name)} +\d", gpus.stdout, re.MULTILINE)
     for model in all_models():
         assert re.search(rf"^{re.escape(model.name)} ", models.stdout, re.MULTILINE)
     assert [entry["name"] for entry in json.loads(valuegen("gpus", "--json").stdout)["gpus"]] == [
@@ -66,7 +66,29 @@ def test_the_catalogues_are_listed_in_full(valuegen: Callable[..., Any]) -> None
     assert len(json.loads(valuegen("models", "--json").stdout)["models"]) == len(all_models())
 
 
+def test_a_filter_narrows_the_catalogues_and_shows_what_nodes_say(valuegen: Callable[..., Any]) -> None:
+    whole = valuegen("gpus", "a100-sxm4").stdout
+    assert "nvidia.com/gpu.product: NVIDIA-A100-SXM4-80GB" in whole
+    assert "-MIG-" not in whole
+    assert "nvidia.com/mig-1g.10gb" in valuegen("gpus", "A100-80GB", "--slices").stdout
+    assert "nvidia.com/mig-1g.10gb" in valuegen("gpus", "A100-80GB-MIG-1g.10gb").stdout
+    assert "amd.com/gpu.product-name: AMD_Instinct_MI300X_OAM" in valuegen("gpus", "gfx942").stdout
+    names = [line.split()[0] for line in valuegen("models", "qwen2.5").stdout.splitlines()[1:]]
+    assert "Qwen2.5-7B-Instruct" in names
+    assert all("qwen2.5" in name.lower() for name in names)
+    for command in ("gpus", "models"):
+        nothing = valuegen(command, "zzz")
+        assert nothing.code == 2
+        assert f"zzz: matches none of `valuegen {command}`" in nothing.stderr
+
+
 PRINTED = [
+    ["fit", "Qwen3-8B", "--gpu", "RTX-PRO-6000-MAX-Q-MIG-2g.48gb"],
+    ["fit", "Qwen3-8B", "--gpu", "MI250X"],
+    ["plan", "Qwen3-0.6B", "--gpu", "RTX-PRO-6000-MAX-Q-MIG-1g.24gb", "--gpu", "A100-MIG-1g.10gb"],
+    ["gpus", "--slices"],
+    ["gpus", "rtx-pro", "--slices"],
+    ["models", "fp8"],
     ["fit", "Qwen3-8B", "--gpu", "L40S"],
     ["fit", "Qwen3-8B", "--gpu", "L4"],
     ["fit", "Llama-3.1-70B-Instruct", "--gpu", "T4"],

@@ -98,7 +98,14 @@ def test_the_document_has_the_keys_of_schema_1() -> None:
         "checkpoint",
         "assumptions",
     ]
-    assert list(document["gpu"]) == ["name", "product", "memory_bytes", "compute_capability"]
+    assert list(document["gpu"]) == [
+        "name",
+        "product",
+        "memory_bytes",
+        "compute_capability",
+        "resource",
+        "assumptions",
+    ]
 
 
 def test_a_size_is_marked_as_assumed_throughout() -> None:

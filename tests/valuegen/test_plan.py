@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from valuegen import EngineSettings, Gpu, GpuOffer, Model, UsageError, plan
-from valuegen.catalog.gpus import all_gpus
+from valuegen.catalog.gpus import planned_gpus, slices
 from valuegen.plan import nearest_miss
 
 
@@ -26,9 +26,9 @@ def test_candidates_are_ranked_by_cost_and_carry_the_load() -> None:
         assert candidate.requests_per_replica <= candidate.fit.capacity_range[0].max_concurrency
 
 
-def test_every_gpu_is_looked_at_and_every_rejection_has_a_reason() -> None:
+def test_every_gpu_that_clouds_rent_is_looked_at_and_every_rejection_has_a_reason() -> None:
     made = plan(Model.load("Llama-3.1-70B-Instruct"))
-    assert {candidate.fit.gpu.name for candidate in made.candidates} == {gpu.name for gpu in all_gpus()}
+    assert {candidate.fit.gpu.name for candidate in made.candidates} == {gpu.name for gpu in planned_gpus()}
     assert made.rejected
     for candidate in made.rejected:
         assert candidate.rejected is not None
@@ -92,7 +92,7 @@ def test_pipeline_parallelism_is_tried_where_tensor_parallelism_finds_nothing() 
     [
         ("Llama-3.1-70B-Instruct", ["T4"], 16, "use --gpu "),
         ("Qwen3-8B", ["L40S"], 9000, "offer "),
-        ("1000B", [], 1, "use a quantized checkpoint"),
+        ("1500B", [], 1, "use a quantized checkpoint"),
     ],
 )
 def test_what_nothing_carries_is_answered_with_what_would(
@@ -112,3 +112,13 @@ def test_the_json_is_the_request_and_fit_documents() -> None:
         assert {key: entry[key] for key in candidate.fit.to_dict()} == candidate.fit.to_dict()
         assert ("rejected" in entry) != ("rank" in entry)
         assert ("rank" in entry) == ("cost_per_hour" in entry)
+
+
+def test_slices_are_offered_by_name_one_for_each_replica_and_priced_by_their_share() -> None:
+    whole = Gpu.find("A100-80GB")
+    made = plan(Model.load("Qwen3-0.6B"), slices(whole), prices={whole.name: 7.0}, concurrency=64)
+    assert {candidate.fit.gpus for candidate in made.candidates} == {1}
+    prices = {candidate.fit.gpu.profile: candidate.offer.price for candidate in made.ranked}
+    assert prices["1g.10gb"] == 1.0
+    assert prices["1g.20gb"] == 1.75
+    assert prices["7g.80gb"] == 7.0

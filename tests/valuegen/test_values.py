@@ -91,6 +91,9 @@ def test_a_deprecated_quantization_gets_the_flag_without_which_vllm_refuses_it(t
         ("phi-4", "T4", {"max_model_len": 4096}),
         ("Llama-3.1-70B-Instruct", "L40S", {"pipeline_parallel_size": 2, "tensor_parallel_size": 4}),
         ("Qwen3-8B", "L40S", {"tensor_parallel_size": 1, "data_parallel_size": 2}),
+        ("Qwen3-8B", "H200-MIG-3g.71gb", {}),
+        ("Qwen3-8B", "MI355X", {}),
+        ("Llama-4-Maverick-17B-128E-Instruct", "GB300", {"tensor_parallel_size": 4}),
     ],
 )
 def test_every_number_has_a_comment_with_its_reason(model: str, gpu: str, settings: dict[str, Any]) -> None:
@@ -100,6 +103,23 @@ def test_every_number_has_a_comment_with_its_reason(model: str, gpu: str, settin
     for number in numbers:
         assert lines[number - 1].lstrip().startswith("# "), lines[number]
     assert max(map(len, lines)) <= 110
+
+
+def test_a_slice_is_asked_for_by_its_resource_on_nodes_labelled_with_the_whole_gpu() -> None:
+    text = values("Qwen3-8B", "A100-MIG-3g.40gb").text
+    assert yaml.safe_load(text)["models"]["qwen3-8b"]["accelerator"] == {
+        "resource": "nvidia.com/mig-3g.40gb",
+        "product": "NVIDIA-A100-SXM4-80GB",
+    }
+    assert "# Assumed: what is neither weights nor KV cache" in text
+
+
+def test_an_amd_gpu_is_asked_for_by_amds_resource_and_label() -> None:
+    assert yaml.safe_load(values("Qwen3-8B", "MI300X").text)["models"]["qwen3-8b"]["accelerator"] == {
+        "resource": "amd.com/gpu",
+        "productLabel": "amd.com/gpu.product-name",
+        "product": ["AMD_Instinct_MI300X_OAM", "AMD_Instinct_MI300X_VF"],
+    }
 
 
 def test_a_gpu_of_several_labels_is_written_as_a_list() -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from valuegen import kvcache
-from valuegen.catalog.gpus import all_gpus
+from valuegen.catalog.gpus import planned_gpus, slices
 from valuegen.fit import FitResult, judge
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def _smaller_cache(result: FitResult, settings: EngineSettings) -> Iterator[Chan
 
 def _more_gpus(result: FitResult, settings: EngineSettings) -> Iterator[Change]:
     for size in MORE_GPUS:
-        if result.settings.tensor_parallel_size < size <= result.gpu.max_per_node:
+        if result.settings.tensor_parallel_size < size <= result.gpu.max_together:
             yield Change(
                 f"use --tensor-parallel-size {size}",
                 result.gpu,
@@ -100,5 +100,9 @@ def _larger_and_more(result: FitResult, settings: EngineSettings) -> Iterator[Ch
 
 
 def _larger_gpus(result: FitResult) -> list[Gpu]:
-    larger = [gpu for gpu in all_gpus() if gpu.memory_bytes > result.gpu.memory_bytes]
-    return sorted(larger, key=lambda gpu: (gpu.memory_bytes, gpu.usd_per_hour))
+    """Of those that clouds rent, and of a slice's own GPU the larger slices and the whole."""
+    whole = result.gpu.whole
+    near = (*slices(whole), whole) if whole is not None and result.gpus == 1 else ()
+    known = (*near, *(gpu for gpu in planned_gpus() if gpu != whole))
+    larger = [gpu for gpu in known if gpu.memory_bytes > result.gpu.memory_bytes]
+    return sorted(larger, key=lambda gpu: (gpu not in near, gpu.memory_bytes, gpu.usd_per_hour))

@@ -35,7 +35,9 @@ def fit_document(result: FitResult) -> dict[str, Any]:
             "name": gpu.name,
             "product": gpu.product,
             "memory_bytes": gpu.memory_bytes,
-            "compute_capability": f"{gpu.compute_capability[0]}.{gpu.compute_capability[1]}",
+            "compute_capability": gpu.compute,
+            "resource": gpu.resource,
+            "assumptions": list(gpu.assumptions),
         },
         "settings": _settings(result),
         "verdict": result.verdict,
@@ -122,12 +124,16 @@ def _ranges(result: FitResult) -> dict[str, list[float]]:
 
 def _provenance(result: FitResult) -> dict[str, dict[str, str]]:
     """exact: as vLLM counts it; derived: from exact numbers; calibrated: measured; assumed: a proposal."""
-    counted = ("assumed" if result.model.assumptions else "exact", EXACT_VERSION)
     derived, assumed = ("derived", EXACT_VERSION), ("assumed", EXACT_VERSION)
+    exact = ("exact", EXACT_VERSION)
+    counted = assumed if result.model.assumptions or result.gpu.is_amd else exact
     measured = ("calibrated", result.calibration.measured_on)
+    memory = measured if result.gpu.memory_known == "measured" else (result.gpu.memory_known, EXACT_VERSION)
+    if not result.gpu.is_calibrated:
+        measured = assumed
     cache = derived if result.settings.kv_cache_memory_bytes is not None else measured
 
-    kinds = {"model.parameters": counted, "gpu.memory_bytes": measured, "settings": ("exact", EXACT_VERSION)}
+    kinds = {"model.parameters": counted, "gpu.memory_bytes": memory, "settings": ("exact", EXACT_VERSION)}
     if result.model.checkpoint is not None:
         kinds["model.checkpoint"] = ("exact", EXACT_VERSION)
     for number in range(len(result.ranks)):

@@ -32,7 +32,11 @@ def explain(result: FitResult) -> Iterator[Explanation]:
     """Every number of a judgement, in the order in which it is computed."""
     gpu, settings = result.gpu, result.settings
     yield Explanation(
-        "GPU memory", _bytes(gpu.memory_bytes), "calibrated", "cudaMemGetInfo total", gpu.memory_source
+        "GPU memory",
+        _bytes(gpu.memory_bytes),
+        "calibrated" if gpu.memory_known == "measured" else gpu.memory_known,
+        "cudaMemGetInfo total",
+        gpu.memory_source,
     )
     for rank in result.ranks:
         yield from _rank(result, rank)
@@ -42,7 +46,7 @@ def explain(result: FitResult) -> Iterator[Explanation]:
     yield Explanation(
         "blocks per request",
         f"{layout.blocks_per_request:,}",
-        "assumed" if result.model.assumptions else "exact",
+        _counted(result),
         " + ".join(
             f"{group.blocks_per_request} ({group.layers} {group.type} layers, {group.block_size} tokens each)"
             for group in layout.groups
@@ -52,7 +56,7 @@ def explain(result: FitResult) -> Iterator[Explanation]:
     yield Explanation(
         "requests at once",
         f"{capacity.max_concurrency:.2f}",
-        "calibrated",
+        _measured(result),
         f"{capacity.num_blocks:,} blocks / {layout.blocks_per_request:,} blocks of a request of "
         f"{settings.max_model_len:,} tokens",
         "vLLM 0.33.0 v1/core/kv_cache_utils.py (the logged maximum concurrency)",
@@ -60,7 +64,7 @@ def explain(result: FitResult) -> Iterator[Explanation]:
     yield Explanation(
         "KV cache tokens",
         f"{capacity.tokens:,}",
-        "calibrated",
+        _measured(result),
         f"{capacity.max_concurrency:.4f} requests x {settings.max_model_len:,} tokens",
         "vLLM 0.33.0 v1/core/kv_cache_utils.py (the logged KV cache size)",
     )
@@ -100,7 +104,7 @@ def explain(result: FitResult) -> Iterator[Explanation]:
 def _rank(result: FitResult, rank: Rank) -> Iterator[Explanation]:
     settings, config = result.settings, result.model.config
     where = f" of stage {rank.pipeline_stage}" if len(result.ranks) > 1 else ""
-    counted = "assumed" if result.model.assumptions else "exact"
+    counted = _counted(result)
     measured = f"vLLM {result.calibration.measured_on} start-up logs"
     yield Explanation(
         f"budget{where}",
@@ -125,7 +129,7 @@ def _rank(result: FitResult, rank: Rank) -> Iterator[Explanation]:
     yield Explanation(
         f"activation peak{where}",
         _bytes(rank.activation.point),
-        "calibrated",
+        _measured(result),
         _activation(result, rank),
         f"{measured}; the sampler is counted in vLLM 0.33.0 v1/worker/gpu/sample"
         if fitted.sampler_counted
@@ -135,7 +139,7 @@ def _rank(result: FitResult, rank: Rank) -> Iterator[Explanation]:
     yield Explanation(
         f"CUDA graphs{where}",
         _bytes(rank.cuda_graphs.point),
-        "calibrated",
+        _measured(result),
         f"{graphs} captured graphs x {config.shape.layers} layers x "
         f"{fitted.graph_bytes[overhead.kind_of(result.gpu)].point / MIB:.2f} MiB"
         if rank.cuda_graphs.point
@@ -145,14 +149,14 @@ def _rank(result: FitResult, rank: Rank) -> Iterator[Explanation]:
     yield Explanation(
         f"outside PyTorch{where}",
         _bytes(rank.non_torch.point),
-        "calibrated",
+        _measured(result),
         f"NCCL, cuBLAS and collectives at tensor parallel size {settings.tensor_parallel_size}",
         measured,
     )
     yield Explanation(
         f"KV cache{where}",
         _bytes(rank.kv_cache.point),
-        "calibrated",
+        _measured(result),
         "budget - weights - activation peak - CUDA graphs - outside PyTorch"
         if settings.kv_cache_memory_bytes is None
         else "--kv-cache-memory-bytes",
@@ -183,6 +187,16 @@ def _activation(result: FitResult, rank: Rank) -> str:
         held = overhead.expert_workspace(shape.routed, shape.hidden_size, settings)
         experts = f"; {gib(held)} of them the buffers of {shape.routed.per_token} experts per token"
     return "the largest of " + ", ".join(parts) + experts
+
+
+def _counted(result: FitResult) -> str:
+    """How far a number can be trusted that follows from vLLM's CUDA code."""
+    return "assumed" if result.model.assumptions or result.gpu.is_amd else "exact"
+
+
+def _measured(result: FitResult) -> str:
+    """How far a number can be trusted that rests on start-up logs."""
+    return "calibrated" if result.gpu.is_calibrated else "assumed"
 
 
 def _bytes(size: int) -> str:

@@ -7,7 +7,7 @@ from functools import cache
 from math import ceil
 from typing import TYPE_CHECKING, Any, Literal
 
-from valuegen import kvcache, parallel, weights
+from valuegen import kvcache, parallel, platforms, weights
 from valuegen.calibration import (
     DEFAULT_VLLM_VERSION,
     Calibration,
@@ -86,6 +86,11 @@ class FitResult:
         return self.layout.bytes_per_block if self.layout is not None else 0
 
     @property
+    def assumptions(self) -> tuple[str, ...]:
+        """What is not known about the model and the GPU, in sentences."""
+        return self.model.assumptions + self.gpu.assumptions
+
+    @property
     def gpus(self) -> int:
         """GPUs of one replica."""
         return gpus_per_replica(self.settings)
@@ -157,7 +162,10 @@ def judge(
         calibration=fitted,
         verdict="invalid",
         pace=pace or DEFAULT_PACE,
-        reasons=tuple(parallel.refusals(config, resolved, compute_capability=gpu.compute_capability)),
+        reasons=(
+            *parallel.refusals(config, resolved, compute_capability=gpu.compute_capability),
+            *platforms.refusals(config, resolved, gpu, fitted.minor),
+        ),
         ranks=(),
     )
     if base.reasons:
@@ -202,6 +210,10 @@ def _rank(
     stage: int,
 ) -> Rank:
     held = weights.loaded_weights_bytes(config, settings, stage)
+    if gpu.is_amd:
+        from valuegen import rocm  # noqa: PLC0415  (few plans are for AMD)
+
+        held += rocm.padding_bytes(config, settings, stage)
     peak = activation(
         config.shape,
         settings,

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from valuegen.calibration import calibration
-from valuegen.catalog.gpus import Gpu
+from valuegen.catalog.gpus import MIG, NVIDIA_LABEL, Gpu
 from valuegen.checks import unknown_gpu, unknown_model, unknown_version
 from valuegen.checks.model import Found, Subject
 from valuegen.document import EXACT_VERSION
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 RELEASE = re.compile(r"v?(\d+\.\d+\.\d+)(?:[-.+_].*)?")
 MIG_RESOURCE = "nvidia.com/mig-"
-PRODUCT_LABEL = "nvidia.com/gpu.product"
 
 
 def judge_workload(workload: Workload, name: str | None, bytes_per_second: int) -> Subject:
@@ -94,8 +93,8 @@ def _gpus(workload: Workload, missing: dict[str, list[Found]]) -> tuple[Gpu, ...
     gpus: dict[str, Gpu] = {}
     for product in [products] if isinstance(products, str) else products:
         label = product
-        if resource.startswith(MIG_RESOURCE) and "-MIG-" not in product:  # the label names the whole GPU
-            label = f"{product}-MIG-{resource.removeprefix(MIG_RESOURCE)}"
+        if resource.startswith(MIG_RESOURCE) and MIG not in product:  # the label names the whole GPU
+            label = f"{product}{MIG}{resource.removeprefix(MIG_RESOURCE)}"
         try:
             gpu = Gpu.find(label)
         except GpuError as error:
@@ -109,7 +108,7 @@ def _gpus(workload: Workload, missing: dict[str, list[Found]]) -> tuple[Gpu, ...
 def _selected(workload: Workload) -> str:
     """The product that the node selector asks for."""
     selector = workload.section("scheduling").get("nodeSelector") or {}
-    return str(selector.get(workload.section("accelerator").get("productLabel") or PRODUCT_LABEL) or "")
+    return str(selector.get(workload.section("accelerator").get("productLabel") or NVIDIA_LABEL) or "")
 
 
 def _version(workload: Workload, flags: tuple[Flag, ...], missing: dict[str, list[Found]]) -> str | None:

@@ -202,6 +202,8 @@ def has_custom_all_reduce(gpu: Gpu, group: int) -> bool:
     """
     if gpu.compute_capability < (8, 0):
         return False
+    if gpu.is_amd:  # platforms/rocm.py (use_custom_allreduce): MI300 and later, over its own links
+        return gpu.interconnect == "xgmi" and gpu.compute_capability >= (9, 4)
     return gpu.interconnect == "nvlink" or group == 2
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from valuegen.advice import useful_length
 from valuegen.calibration import DEFAULT_VLLM_VERSION
-from valuegen.catalog.gpus import all_gpus
+from valuegen.catalog.gpus import planned_gpus
 from valuegen.document import SCHEMA
 from valuegen.engine import EngineSettings
 from valuegen.errors import Reason, UsageError
@@ -137,7 +137,7 @@ def plan(
     vllm_version: str = DEFAULT_VLLM_VERSION,
     pace: Pace | None = None,
 ) -> Plan:
-    """Every sensible configuration of `model` on the `offered` GPUs (none: all known), ranked by cost.
+    """Every sensible configuration of `model` on the `offered` GPUs (none: those that clouds rent), ranked by cost.
 
     Sizes that `settings` pin are kept; an unset max_model_len means 8192 tokens or the model's
     maximum, whichever is less. `prices` are USD per GPU and hour by GPU name, `pace` decides start-up
@@ -153,7 +153,7 @@ def plan(
         raise UsageError(f"--concurrency {concurrency}: is no load", "give at least 1 request")
     length = settings.max_model_len or min(model.config.max_model_len, DEFAULT_CONTEXT)
     settings = replace(settings, max_model_len=length)
-    offers = tuple(_offer(entry, prices or {}) for entry in offered or all_gpus())
+    offers = tuple(_offer(entry, prices or {}) for entry in offered or planned_gpus())
     candidates = [
         _candidate(result, offer, concurrency)
         for offer in offers
@@ -187,7 +187,7 @@ def _no_split(request: Request) -> Reason:
         if size
     ]
     most = max(
-        min(offer.gpu.max_per_node, offer.at_most or offer.gpu.max_per_node) for offer in request.offers
+        min(offer.gpu.max_together, offer.at_most or offer.gpu.max_together) for offer in request.offers
     )
     return Reason(
         "no-split",
@@ -222,7 +222,7 @@ def _other_ways(made: Plan, closest: Candidate) -> Iterator[str]:
         length = useful_length(result)
         if length:
             yield f"lower --max-model-len to {length}"
-    if {offer.gpu.name for offer in request.offers} != {gpu.name for gpu in all_gpus()}:
+    if {offer.gpu.name for offer in request.offers} != {gpu.name for gpu in planned_gpus()}:
         anywhere = plan(
             made.model,
             (),
@@ -239,7 +239,11 @@ def _other_ways(made: Plan, closest: Candidate) -> Iterator[str]:
 
 def _offer(entry: Gpu | GpuOffer, prices: Mapping[str, float]) -> GpuOffer:
     offer = entry if isinstance(entry, GpuOffer) else GpuOffer(entry)
-    return replace(offer, usd_per_hour=prices.get(offer.gpu.name, offer.usd_per_hour))
+    price = prices.get(offer.gpu.name, offer.usd_per_hour)
+    whole = offer.gpu.whole
+    if price is None and whole is not None and whole.name in prices:
+        price = round(prices[whole.name] * offer.gpu.share, 4)
+    return replace(offer, usd_per_hour=price)
 
 
 def _configurations(
@@ -248,7 +252,7 @@ def _configurations(
     """Every split over the GPUs of one node: tensor parallel, then pipeline parallel if nothing fits."""
     gpu = offer.gpu
     # The ranks of data parallelism are in one pod too.
-    node = min(gpu.max_per_node, offer.at_most or gpu.max_per_node) // (settings.data_parallel_size or 1)
+    node = min(gpu.max_together, offer.at_most or gpu.max_together) // (settings.data_parallel_size or 1)
     tensor = (settings.tensor_parallel_size,) if settings.tensor_parallel_size else TENSOR_SIZES
     found = False
     if settings.pipeline_parallel_size in (None, 1):

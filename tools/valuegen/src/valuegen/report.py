@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from valuegen.catalog.gpus import price_date
+from valuegen.catalog.gpus import price_date, slices
 from valuegen.table import hanging, table
 from valuegen.units import GIB
 from valuegen.words import gib, gpus, requests
@@ -40,6 +40,7 @@ def show_fit(result: FitResult) -> None:
         click.echo(hanging("  -", reason.message, indent=4, width=WIDTH))
         click.echo(hanging("", f"Next: {reason.fix}", indent=4, width=WIDTH))
     _show_grounds(result.model)
+    _show_assumptions(result.gpu.assumptions)
     if result.ranks:
         click.echo()
         for line in _memory(result):
@@ -71,7 +72,11 @@ def _show_grounds(model: Model) -> None:
             ),
             fg="yellow",
         )
-    for assumption in model.assumptions:
+    _show_assumptions(model.assumptions)
+
+
+def _show_assumptions(assumptions: Iterable[str]) -> None:
+    for assumption in assumptions:
         click.echo(hanging("Assumed:", assumption, indent=9, width=WIDTH))
 
 
@@ -127,40 +132,68 @@ def _command_lines(start: str, words: Sequence[str]) -> str:
 
 
 def show_models(rows: Iterable[dict[str, Any]]) -> None:
-    """The model catalogue."""
-    lines = [("name", "parameters", "checkpoint", "max length", "quantization")]
+    """The model catalogue, or a part of it."""
+    lines = [("name", "params", "GiB", "length", "weights")]
     lines += [
         (
             row["name"],
-            f"{row['parameters'] / 1e9:.2f} B",
-            gib(row["checkpoint_bytes"]),
-            f"{row['max_model_len']:,}",
-            row["quantization"] or "-",
+            _count(row["parameters"]),
+            f"{row['checkpoint_bytes'] / GIB:.1f}",
+            _length(row["max_model_len"]),
+            row["quantization"] or row["dtype"],
         )
         for row in rows
     ]
     _show_table(lines, right=(1, 2, 3))
 
 
-def show_gpus(catalogue: Sequence[Gpu]) -> None:
-    """The GPU catalogue."""
-    lines = [("name", "nvidia.com/gpu.product", "memory", "compute", "per node", "USD/h")]
-    for gpu in catalogue:
-        lines.append(
-            (
-                gpu.name,
-                gpu.products[0],
-                gib(gpu.memory_bytes),
-                f"{gpu.compute_capability[0]}.{gpu.compute_capability[1]}",
-                str(gpu.max_per_node),
-                f"{gpu.usd_per_hour:.2f}",
-            )
+def _count(parameters: int) -> str:
+    if parameters < 1e9:
+        return f"{parameters / 1e6:.0f} M"
+    return f"{parameters / 1e9:.2f} B" if parameters < 1e10 else f"{parameters / 1e9:.0f} B"
+
+
+def _length(tokens: int) -> str:
+    """As --max-model-len takes it: 128K is 131072."""
+    for unit, size in (("M", 1024**2), ("K", 1024)):
+        if tokens % size == 0:
+            return f"{tokens // size}{unit}"
+    return str(tokens)
+
+
+def show_gpus(catalogue: Sequence[Gpu], *, labels: bool) -> None:
+    """The GPU catalogue, or a part of it; with what their nodes say of themselves."""
+    lines = [("name", "memory", "", "compute", "link", "node", "MIG", "USD/h")]
+    lines += [
+        (
+            gpu.name,
+            gib(gpu.memory_bytes),
+            {"measured": "", "derived": "~", "assumed": "?"}[gpu.memory_known],
+            gpu.compute,
+            "-" if gpu.whole is not None else gpu.interconnect,
+            str(gpu.max_per_node),
+            str(len(slices(gpu)) or "-"),
+            f"{gpu.usd_per_hour:.2f}",
         )
-        lines += [("", product, "", "", "", "") for product in gpu.products[1:]]
-    _show_table(lines, right=(2, 3, 4, 5))
-    click.secho(
-        f"\nMemory is what CUDA reports. Prices are list prices of {price_date()}, an assumption.", dim=True
+        for gpu in catalogue
+    ]
+    _show_table(lines, right=(1, 5, 6, 7))
+    if labels:
+        for gpu in catalogue:
+            click.echo()
+            click.secho(gpu.name, bold=True)
+            for product in gpu.node_products:
+                click.echo(hanging("  node", f"{gpu.label}: {product}", indent=10, width=WIDTH))
+            click.echo(f"  asks    {gpu.resource}")
+            if gpu.aliases:
+                click.echo(hanging("  also", ", ".join(gpu.aliases), indent=10, width=WIDTH))
+            click.echo(hanging("  memory", gpu.memory_source, indent=10, width=WIDTH))
+    click.echo()
+    notes = (
+        "Memory is what CUDA or ROCm reports: measured, ~ derived, ? assumed. Prices are list prices of "
+        f"{price_date()}, an assumption."
     )
+    click.secho(hanging("", notes, indent=0, width=WIDTH), dim=True)
 
 
 def _show_table(rows: Sequence[Sequence[str]], *, right: Sequence[int]) -> None:
@@ -174,8 +207,9 @@ def _memory(result: FitResult) -> list[str]:
     """The fullest GPU, part by part."""
     rank = min(result.ranks, key=lambda rank: rank.kv_cache.low)
     stage = f", stage {rank.pipeline_stage}" if len(result.ranks) > 1 else ""
+    name = result.gpu.name if result.gpu.whole is None else f"MIG {result.gpu.profile}"
     parts = [
-        (f"{result.gpu.name}{stage}", result.gpu.memory_bytes, "as CUDA reports it"),
+        (f"{name}{stage}", result.gpu.memory_bytes, "as CUDA reports it"),
         ("  for vLLM", rank.budget_bytes, f"{result.settings.gpu_memory_utilization:.0%}"),
         ("  weights", rank.weights_bytes, ""),
         ("  activation peak", rank.activation.point, _range(rank.activation)),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from importlib import metadata, resources
 from typing import TYPE_CHECKING, Any
 
-from valuegen.catalog.gpus import price_date
+from valuegen.catalog.gpus import NVIDIA_LABEL, NVIDIA_RESOURCE, price_date
 from valuegen.engine import batch_defaults
 from valuegen.errors import OutputError, UsageError
 from valuegen.files import replace_file
@@ -136,12 +136,16 @@ def _source(candidate: Candidate, source: str | None) -> str:
 def _context(request: Request, candidate: Candidate, key: str, uri: str) -> dict[str, Any]:
     result = candidate.fit
     settings, host, model = result.settings, result.host, result.model
-    products = result.gpu.products
+    gpu = result.gpu
+    products = gpu.node_products
     return {
         "origin": _origin(candidate, uri) + _assumed(candidate),
         "uri": uri,
         "revision": model.revision if model.uri == uri else "",
         "served_name": model.name if model.name != key else "",
+        "resource": gpu.resource if gpu.resource != NVIDIA_RESOURCE else "",
+        "label": gpu.label if gpu.label != NVIDIA_LABEL else "",
+        "assumptions": gpu.assumptions,
         "product": products[0] if len(products) == 1 else list(products),
         "settings": settings,
         "replicas": candidate.replicas,
@@ -177,6 +181,9 @@ def _reasons(candidate: Candidate, concurrency: int) -> dict[str, str]:
     workers = "1 GPU" if result.gpus == 1 else f"{result.gpus} GPUs"
     return {
         "product": f"{gib(gpu.memory_bytes)} each as CUDA counts it, {price:.2f} USD per hour.",
+        "resource": "Slices beside other sizes (MIG's mixed strategy); nodes with one size only offer nvidia.com/gpu."
+        if gpu.profile
+        else "AMD's device plugin offers this.",
         "tensor": f"GPUs that share every layer: {gib(weights)} of weights on each.",
         "replicas": f"{requests(concurrency)} of {settings.max_model_len} tokens at once, "
         f"{candidate.requests_per_replica} in each replica.",

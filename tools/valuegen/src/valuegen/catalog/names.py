@@ -13,6 +13,11 @@ def plain(name: str) -> str:
     return name.strip().casefold().replace("_", "-").replace(" ", "-")
 
 
+def matches(part: str, names: Iterable[str]) -> bool:
+    """Whether one of the names has this part; every name has the empty one."""
+    return any(plain(part) in plain(name) for name in names)
+
+
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name that looks most like `name`, if any does."""
     from difflib import get_close_matches  # noqa: PLC0415  (only needed for an error)

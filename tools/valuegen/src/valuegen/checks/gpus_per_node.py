@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def _look(subject: Subject) -> Iterator[Found]:
     for result in subject.results:
-        if subject.gpus > result.gpu.max_per_node:
+        if subject.gpus > result.gpu.max_per_node and result.gpu.whole is None:
             yield Found(
                 ("parallelism",),
                 f"a pod asks for {subject.gpus} x {result.gpu.name}, and nodes have {result.gpu.max_per_node} at most",
