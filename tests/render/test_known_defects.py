@@ -190,7 +190,7 @@ def test_defect_14_no_dead_variable_and_no_object_without_the_release_in_its_nam
     for scenario in scenarios.values():
         for item in scenario.objects:
             if (
-                not item.name.startswith("release")
+                not item.name.startswith("r-")
                 and item["metadata"].get("labels", {}).get("app.kubernetes.io/name") == "vllm-stack"
             ):
                 extra.add(f"{item.kind}/{item.name}")
