@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -9,8 +10,6 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from charttest import parts
 from charttest.errors import RenderError
@@ -88,10 +87,8 @@ def value_options(values: Iterable[Values]) -> tuple[list[str], str | None]:
     options = [option for value in given if isinstance(value, Path) for option in ("--values", str(value))]
     if not dictionaries:
         return options, None
-    # Aliases for repeated lists would be read back alike, but make a dumped file hard to read.
-    return [*options, "--values", "-"], yaml.dump(
-        dict(dictionaries[0]), Dumper=yaml.CSafeDumper, sort_keys=False
-    )
+    # JSON is YAML that Helm cannot read otherwise: a bare y or on, which PyYAML writes, is a boolean to it.
+    return [*options, "--values", "-"], json.dumps(dictionaries[0])
 
 
 @cache
