@@ -1,10 +1,12 @@
 {{/* {root, w} -> the pod template of a workload: the one pod spec. */}}
 {{- define "vllm-stack.pod" -}}
 {{- $w := .w }}{{ $body := $w.body }}{{ $r := .root.resolved }}{{ $cache := $body.cache }}{{ $scheduling := $body.scheduling -}}
+{{- $ask := printf "httpGet: {path: %s, port: http%s}" $w.engine.probePath (ternary ", scheme: HTTPS" "" (not (not $body.tls.existingSecret))) -}}
+{{- $labels := $body.podLabels }}{{ with $r.commonLabels }}{{ $labels = mergeOverwrite (deepCopy .) ($body.podLabels | default dict) }}{{ end -}}
 metadata:
   labels:
     {{- $w.selector | nindent 4 }}
-    {{- range $name, $value := $body.podLabels }}
+    {{- range $name, $value := $labels }}
     {{ $name }}: {{ quote $value }}
     {{- end }}
   {{- include "vllm-stack.podAnnotations" . }}
@@ -13,13 +15,12 @@ spec:
   automountServiceAccountToken: false
   enableServiceLinks: false
   terminationGracePeriodSeconds: {{ $w.graceSeconds }}
-  securityContext:
-    runAsNonRoot: true
-    runAsUser: 1000
-    runAsGroup: 1000
-    fsGroup: 1000
-    fsGroupChangePolicy: OnRootMismatch
-    seccompProfile: {type: RuntimeDefault}
+  {{- with $body.podSecurityContext }}
+  securityContext: {{ toJson . }}
+  {{- end }}
+  {{- range $field, $value := $body.podSpec }}
+  {{ $field }}: {{ toJson $value }}
+  {{- end }}
   {{- with $body.image.pullSecrets }}
   imagePullSecrets:
     {{- range . }}
@@ -32,6 +33,12 @@ spec:
   {{- end }}
   {{- end }}
   {{- include "vllm-stack.placement" . }}
+  {{- with $w.initContainers }}
+  initContainers:
+    {{- range . }}
+    - {{ toJson . }}
+    {{- end }}
+  {{- end }}
   containers:
     - name: engine
       image: {{ $w.image }}
@@ -45,18 +52,28 @@ spec:
         {{- end }}
       env:
         {{- $w.env }}
+      {{- with $body.envFrom }}
+      envFrom: {{ toJson . }}
+      {{- end }}
       ports:
         - {name: http, containerPort: {{ $w.engine.port }}}
       {{- include "vllm-stack.resources" . }}
       {{- if $w.budgetSeconds }}
-      startupProbe: {httpGet: {path: {{ $w.engine.probePath }}, port: http}, periodSeconds: 2, timeoutSeconds: 2, failureThreshold: {{ div (add $w.budgetSeconds 1) 2 }}}
-      livenessProbe: {httpGet: {path: {{ $w.engine.probePath }}, port: http}, periodSeconds: 10, timeoutSeconds: 10, failureThreshold: 6}
+      {{- if $body.warmup.prompts }}
+      {{- /* The probe that ends the start asks the prompts: the pod is not ready before they are answered. */}}
+      startupProbe: {exec: {command: [python3, /etc/vllm-stack/warm_up.py]}, periodSeconds: 5, timeoutSeconds: {{ int ($body.warmup.timeoutSeconds | default 60) }}, failureThreshold: {{ div (add $w.budgetSeconds 4) 5 }}}
+      {{- else }}
+      startupProbe: { {{- $ask }}, periodSeconds: 2, timeoutSeconds: 2, failureThreshold: {{ div (add $w.budgetSeconds 1) 2 }}}
       {{- end }}
-      readinessProbe: {httpGet: {path: {{ $w.engine.probePath }}, port: http}, periodSeconds: 5, timeoutSeconds: 5, failureThreshold: 3}
+      livenessProbe: { {{- $ask }}, periodSeconds: 10, timeoutSeconds: 10, failureThreshold: 6}
+      {{- end }}
+      readinessProbe: { {{- $ask }}, periodSeconds: 5, timeoutSeconds: 5, failureThreshold: 3}
       {{- with int $body.shutdown.preStopSeconds }}
       lifecycle: {preStop: {sleep: {seconds: {{ . }}}}}
       {{- end }}
-      securityContext: {allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}
+      {{- with $body.securityContext }}
+      securityContext: {{ toJson . }}
+      {{- end }}
       volumeMounts:
         - {name: cache, mountPath: {{ $cache.mountPath | default "/cache" }}}
         - {name: tmp, mountPath: /tmp}
@@ -66,9 +83,15 @@ spec:
         {{- if $w.modelClaim }}
         - {name: models, mountPath: /models, readOnly: true}
         {{- end }}
-        {{- if $w.chatTemplate }}
-        - {name: chat-template, mountPath: /etc/vllm-stack, readOnly: true}
+        {{- if $w.config }}
+        - {name: config, mountPath: /etc/vllm-stack, readOnly: true}
         {{- end }}
+        {{- range $w.mounts }}
+        - {{ toJson . }}
+        {{- end }}
+    {{- range $w.containers }}
+    - {{ toJson . }}
+    {{- end }}
   volumes:
     - name: cache
       {{- if $w.claim }}
@@ -83,7 +106,10 @@ spec:
     {{- with $w.modelClaim }}
     - {name: models, persistentVolumeClaim: {claimName: {{ . }}, readOnly: true}}
     {{- end }}
-    {{- if $w.chatTemplate }}
-    - {name: chat-template, configMap: {name: {{ $w.name }}}}
+    {{- if $w.config }}
+    - {name: config, configMap: {name: {{ $w.name }}}}
+    {{- end }}
+    {{- range $w.volumes }}
+    - {{ toJson . }}
     {{- end }}
 {{- end -}}

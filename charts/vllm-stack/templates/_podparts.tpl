@@ -3,13 +3,13 @@
 {{/* What rolls the pods beside their own spec: configuration, chart-made Secrets, and the wish to restart. */}}
 {{- define "vllm-stack.podAnnotations" -}}
 {{- $restartedAt := .w.body.rollout.restartedAt -}}
-{{- if or .w.chatTemplate .root.resolved.secretChecksum $restartedAt .w.body.podAnnotations }}
+{{- if or .w.config .root.resolved.secretChecksum $restartedAt .w.body.podAnnotations }}
   annotations:
     {{- range $name, $value := .w.body.podAnnotations }}
     {{ $name }}: {{ quote $value }}
     {{- end }}
-    {{- with .w.chatTemplate }}
-    checksum/config: {{ sha256sum . }}
+    {{- with .w.config }}
+    checksum/config: {{ toJson . | sha256sum }}
     {{- end }}
     {{- with .root.resolved.secretChecksum }}
     checksum/secrets: {{ . }}
@@ -28,6 +28,8 @@
       "TORCHINDUCTOR_CACHE_DIR" (print $at "/torchinductor") "TRITON_CACHE_DIR" (print $at "/triton")
       "VLLM_NO_USAGE_STATS" "1" -}}
 {{- with .w.budgetSeconds }}{{ $_ := set $env "VLLM_ENGINE_READY_TIMEOUT_S" . }}{{ end -}}
+{{- if $body.tls.existingSecret }}{{ $_ := set $env .w.engine.features.tls.poll "true" }}{{ end -}}
+{{- if $body.lora.dynamic }}{{ $_ := set $env .w.engine.openEndpoints.adapters "1" }}{{ end -}}
 {{- range $from := list .root.resolved.secretEnv $body.env }}{{ range $name, $value := $from }}{{ $_ := set $env $name $value }}{{ end }}{{ end -}}
 {{- range $name, $value := $env }}
 {{- if kindIs "map" $value }}
