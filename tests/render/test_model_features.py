@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 from tests.render.pods import engine, mounted, pod, variables
 
 if TYPE_CHECKING:
@@ -53,6 +55,29 @@ def test_adapters_of_every_source_are_loaded_at_the_start(render_model: RenderMo
     claims = {path: volume.get("persistentVolumeClaim") for path, volume in mounted(rendered).items()}
     assert claims["/claims/a"] == {"claimName": "a", "readOnly": True}
     assert [path for path, claim in claims.items() if claim] == ["/models", "/claims/a"]
+
+
+NAMES = st.from_regex(
+    r"x([-A-Za-z0-9._/:]{0,30}[A-Za-z0-9])?", fullmatch=True
+)  # bare y and 1e5 are no text to YAML
+PATHS = st.text(st.characters(min_codepoint=33, max_codepoint=0x2FF), min_size=1, max_size=30)
+
+
+@settings(
+    max_examples=12,
+    deadline=None,
+    phases=(Phase.generate,),
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(st.dictionaries(NAMES, PATHS, min_size=1, max_size=20))
+def test_whatever_an_adapter_is_called_it_arrives_as_it_was_written(
+    render_model: RenderModel, adapters: dict[str, str]
+) -> None:
+    listed = {name: {"uri": f"/{path}"} for name, path in adapters.items()}
+    rendered = render_model({"servedNames": ["the model"], "lora": {"enabled": True, "adapters": listed}})
+    arguments = added(rendered)
+    told = [json.loads(text) for text in arguments[arguments.index("--lora-modules") + 1 :]]
+    assert told == [{"name": name, "path": f"/{adapters[name]}"} for name in sorted(adapters)]
 
 
 @pytest.mark.parametrize(

@@ -93,6 +93,10 @@ ADVICE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"tls": {"existingSecret": "certificate"}},
         {"routing": {"kind": "gateway", "gateway": {"parentRefs": [{"name": "public"}]}}},
     ),
+    "models.m: service.type NodePort publishes every path of the engine": (
+        {"service": {"type": "NodePort"}},
+        {},
+    ),
     "networkPolicy renders nothing while networkPolicy.enabled is false": (
         {},
         {"networkPolicy": {"from": [{"podSelector": {}}]}},

@@ -23,6 +23,9 @@
 {{- end }}
 {{- end }}
 {{- range $m := .resolved.models }}
+{{- if and (ne ($m.body.service.type | default "ClusterIP") "ClusterIP") (not $policy.enabled) }}
+- models.{{ $m.key }}: service.type {{ $m.body.service.type }} publishes every path of the engine, also those that ask for no key; set ClusterIP and routing, or networkPolicy.
+{{- end }}
 {{- if and $m.body.tls.existingSecret (ne (($.Values.routing).kind | default "none") "none") }}
 - models.{{ $m.key }}: its Service speaks TLS; the gateway or mesh must speak it to {{ $m.name }} too, see docs/security.md.
 {{- end }}
