@@ -156,8 +156,13 @@ BODIES: list[tuple[dict[str, Any], str]] = [
         "sharedMemory.size: 8Gi does not hold the buffer of kvOffload, 40960 MiB; set null to derive it",
     ),
     (
-        {"kvOffload": NATIVE, "args": {"kv-transfer-config": {"kv_connector": "NixlConnector"}}},
-        "args.kv-transfer-config: is already said by kvOffload; set kvOffload.server, or remove kvOffload",
+        {"kvOffload": NATIVE, "args": {"kv-offloading-size": 4}},
+        "args.kv-offloading-size: is already said by kvOffload; set kvOffload.sizeGiB, or remove kvOffload",
+    ),
+    (
+        {"kvOffload": NATIVE, "extraArgs": ['--kv-transfer-config={"kv_connector":"NixlConnector"}']},
+        "kvOffload.backend: --kv-transfer-config says how KV cache is moved already, and the engine has one way; remove"
+        ' it, or set backend: ""',
     ),
     (
         {"warmup": {"prompts": ["a"]}, "startup": {"budgetSeconds": None}},
