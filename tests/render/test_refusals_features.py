@@ -160,6 +160,10 @@ BODIES: list[tuple[dict[str, Any], str]] = [
         "args.kv-offloading-size: is already said by kvOffload; set kvOffload.sizeGiB, or remove kvOffload",
     ),
     (
+        {"kvOffload": NATIVE, "sharedMemory": {"size": 0}},
+        "sharedMemory.size: 0 does not hold the buffer of kvOffload, 40960 MiB; set null to derive it",
+    ),
+    (
         {"kvOffload": NATIVE, "extraArgs": ['--kv-transfer-config={"kv_connector":"NixlConnector"}']},
         "kvOffload.backend: --kv-transfer-config says how KV cache is moved already, and the engine has one way; remove"
         ' it, or set backend: ""',

@@ -6,8 +6,8 @@
 {{- if and $body.kvOffload.sizeGiB (not $memory) }}
 - {{ $w.path }}: kvOffload takes {{ $body.kvOffload.sizeGiB }} GiB of the host's memory for each engine at the start, and no memory is requested; set resources.requests.memory to that and what the engine needs beside.
 {{- end }}
-{{- if and (get $body.args "enable-sleep-mode") (not (hasKey ($body.env | default dict) "VLLM_SERVER_DEV_MODE")) }}
-- {{ $w.path }}: nothing can put the engine to sleep while env.VLLM_SERVER_DEV_MODE does not open /sleep; see docs/security.md before you set it.
+{{- if and (get $body.args "enable-sleep-mode") (not (hasKey ($body.env | default dict) $w.engine.openEndpoints.development)) }}
+- {{ $w.path }}: nothing can put the engine to sleep while env.{{ $w.engine.openEndpoints.development }} does not open /sleep; see docs/security.md before you set it.
 {{- end }}
 {{- $queued := get $body.args "max-num-queued-reqs" }}{{ $most := get $body.args "max-num-seqs" }}
 {{- if and (kindIs "float64" $queued) (kindIs "float64" $most) (lt (int $queued) (mul (int $most) (int ($body.parallelism.data | default 1)))) }}

@@ -21,11 +21,13 @@
 {{- include "vllm-stack.error" (list . "scheduling.spot.noticeSeconds" (printf "shutdown.preStopSeconds and drainSeconds are %d s together, and the node is gone after %d s; set them so that they end before" $stop (int $spot.noticeSeconds))) -}}
 {{- end -}}
 {{- end -}}
-{{- range $name, $value := pick $body.env "VLLM_ALLOW_RUNTIME_LORA_UPDATING" "VLLM_SERVER_DEV_MODE" -}}
-{{- if eq $name $.w.engine.openEndpoints.adapters -}}
+{{- range $use, $name := .w.engine.openEndpoints -}}
+{{- if hasKey $body.env $name -}}
+{{- if eq $use "adapters" -}}
 {{- include "vllm-stack.error" (list $ (print "env." $name) "the chart sets this variable; set lora.dynamic") -}}
-{{- else if and (not ($.root.Values.networkPolicy).enabled) (not (has (toString $value) (list "" "0" "<nil>"))) -}}
+{{- else if and (not ($.root.Values.networkPolicy).enabled) (not (has (get $body.env $name | toString) (list "" "0" "<nil>"))) -}}
 {{- include "vllm-stack.error" (list $ (print "env." $name) "opens /sleep, /collective_rpc and others to whoever reaches the pod, with any key or none; set networkPolicy.enabled and networkPolicy.from") -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

@@ -28,7 +28,7 @@
 {{- end -}}
 {{- end -}}
 {{- $shm := $body.sharedMemory.size -}}
-{{- if and $shm $w.offloadMebibytes (lt (include "vllm-stack.mebibytes" $shm | float64) (float64 $w.offloadMebibytes)) -}}
+{{- if and (hasKey $body.sharedMemory "size") $w.offloadMebibytes (lt (include "vllm-stack.mebibytes" $shm | float64) (float64 $w.offloadMebibytes)) -}}
 {{- include "vllm-stack.error" (list . "sharedMemory.size" (printf "%s does not hold the buffer of kvOffload, %d MiB; set null to derive it" (include "vllm-stack.scalar" $shm) $w.offloadMebibytes)) -}}
 {{- end -}}
 {{- end -}}
