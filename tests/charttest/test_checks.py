@@ -100,8 +100,8 @@ def mounted(volume: dict[str, Any], replicas: int = 1, **fields: Any) -> dict[st
     return deployment(container(volumeMounts=[mount], **fields), pod=pod, replicas=replicas)
 
 
-def policy(labels: dict[str, str] | None = None, **rule: Any) -> dict[str, Any]:
-    selector = {"matchLabels": LABELS if labels is None else labels}
+def policy(rule: dict[str, Any], labels: dict[str, str] = LABELS) -> dict[str, Any]:
+    selector = {"matchLabels": labels}
     return other("networking.k8s.io/v1", "NetworkPolicy", podSelector=selector, ingress=[rule])
 
 
@@ -202,18 +202,23 @@ CASES: list[tuple[str, list[dict[str, Any]], str, list[dict[str, Any]]]] = [
         "is that of no workload",
         [budget({"matchLabels": LABELS}, maxUnavailable=1), deployment()],
     ),
-    ("network-policies", [policy({"app": "b"}), deployment()], "matches no pod", [policy({}), deployment()]),
     (
         "network-policies",
-        [policy(**{"from": []}), deployment()],
-        "from: [], which is everybody",
-        [policy(**{"from": [{"podSelector": {}}]}), deployment()],
+        [policy({}, {"app": "b"}), deployment()],
+        "matches no pod",
+        [policy({}), deployment()],
     ),
     (
         "network-policies",
-        [policy(ports=[{"port": "grpc"}]), deployment()],
+        [policy({"from": []}), deployment()],
+        "from: [], which is everybody",
+        [policy({"from": [{"podSelector": {}}]}), deployment()],
+    ),
+    (
+        "network-policies",
+        [policy({"ports": [{"port": "grpc"}]}), deployment()],
         "has no container port named 'grpc'",
-        [policy(ports=[{"port": "http"}, {"port": 8001}]), deployment()],
+        [policy({"ports": [{"port": "http"}, {"port": 8001}]}), deployment()],
     ),
     ("disruption", [budget({}, maxUnavailable=1)], "has no selector", []),
     (
