@@ -100,6 +100,11 @@ def mounted(volume: dict[str, Any], replicas: int = 1, **fields: Any) -> dict[st
     return deployment(container(volumeMounts=[mount], **fields), pod=pod, replicas=replicas)
 
 
+def policy(rule: dict[str, Any], labels: dict[str, str] = LABELS) -> dict[str, Any]:
+    selector = {"matchLabels": labels}
+    return other("networking.k8s.io/v1", "NetworkPolicy", podSelector=selector, ingress=[rule])
+
+
 MEMORY = {"limits": {"memory": "1Gi"}}
 CLAIM = {"persistentVolumeClaim": {"claimName": "a"}}
 SECRET = {"valueFrom": {"secretKeyRef": {"name": "a", "key": "token"}}}
@@ -196,6 +201,24 @@ CASES: list[tuple[str, list[dict[str, Any]], str, list[dict[str, Any]]]] = [
         [budget({"matchLabels": {"app": "b"}}, maxUnavailable=1), deployment()],
         "is that of no workload",
         [budget({"matchLabels": LABELS}, maxUnavailable=1), deployment()],
+    ),
+    (
+        "network-policies",
+        [policy({}, {"app": "b"}), deployment()],
+        "matches no pod",
+        [policy({}), deployment()],
+    ),
+    (
+        "network-policies",
+        [policy({"from": []}), deployment()],
+        "from: [], which is everybody",
+        [policy({"from": [{"podSelector": {}}]}), deployment()],
+    ),
+    (
+        "network-policies",
+        [policy({"ports": [{"port": "grpc"}]}), deployment()],
+        "has no container port named 'grpc'",
+        [policy({"ports": [{"port": "http"}, {"port": 8001}]}), deployment()],
     ),
     ("disruption", [budget({}, maxUnavailable=1)], "has no selector", []),
     (

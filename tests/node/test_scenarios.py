@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from charttest.release import Release, Releases
 
 FILES = sorted((Path(__file__).parents[2] / "charts/vllm-stack/ci").glob("*-values.yaml"))
+# What cannot run with the test engine, and why.
+LEFT_OUT = {"hardened": "the test engine speaks no TLS, and no node has this image"}
 STOPS_SOON = {"defaults": {"shutdown": {"preStopSeconds": 1}}}
 ENGINE = {"repository": "vllm/vllm-openai", "tag": "v0.33.0"}
 
@@ -26,14 +28,25 @@ ENGINE = {"repository": "vllm/vllm-openai", "tag": "v0.33.0"}
 @pytest.fixture(scope="module")
 def lives(chart: Chart, releases: Releases) -> Iterator[dict[Path, Future[None]]]:
     with ThreadPoolExecutor(max_workers=3) as pool:
-        yield {path: pool.submit(live, chart, releases(timeout_seconds=120), path) for path in FILES}
+        yield {
+            path: pool.submit(live, chart, releases(timeout_seconds=120), path)
+            for path in FILES
+            if name(path) not in LEFT_OUT
+        }
         pool.shutdown(cancel_futures=True)
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem.removesuffix("-values"))
+def name(path: Path) -> str:
+    """The name of a scenario."""
+    return path.stem.removesuffix("-values")
+
+
+@pytest.mark.parametrize("path", FILES, ids=name)
 def test_a_scenario_becomes_ready_and_passes_its_helm_test(
     lives: dict[Path, Future[None]], path: Path
 ) -> None:
+    if reason := LEFT_OUT.get(name(path)):
+        pytest.skip(reason)
     lives[path].result()
 
 

@@ -69,6 +69,7 @@ def test_every_flag_that_is_not_owned_can_be_set(
     }
     values |= {"json": {"a": 1}, "values": "a"}
     wanted = {name: values[kind] for kind in KINDS for name in table[kind] if name not in owned}
+    wanted |= {"scheduling-policy": "fcfs", "tool-parser-plugin": "a", "reasoning-parser-plugin": "a"}
     container = render_model({"args": wanted}, ignore=["secrets"]).one("Deployment").spec["template"]["spec"]
     arguments = container["containers"][0]["args"]
     for kind, spelled in {
@@ -79,7 +80,7 @@ def test_every_flag_that_is_not_owned_can_be_set(
         "json": ['--{}={{"a":1}}'],
         "values": ["--{}=a"],
     }.items():
-        for name in table[kind] - owned:
+        for name in table[kind] - owned - {"scheduling-policy"}:
             words = [word.format(name) for word in spelled]
             at = arguments.index(words[0])
             assert arguments[at : at + len(words)] == words

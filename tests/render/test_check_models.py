@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import ssl
 import subprocess
 import sys
 import threading
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from charttest.cluster import pki
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,3 +72,22 @@ def test_a_service_that_refuses_at_first_is_asked_again(
     server.shutdown()
     answering.join()
     assert (program.returncode, printed) == (status, f"127.0.0.1:{server.server_port}: {told}\n")
+
+
+def test_an_engine_with_a_certificate_is_asked_by_tls(tmp_path: Path) -> None:
+    pair = pki.create(tmp_path / "pki", ["127.0.0.1"]).server
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pair.certificate, pair.key)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Engine) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        answering = threading.Thread(target=server.serve_forever)
+        answering.start()
+        host = f"https://127.0.0.1:{server.server_port}"
+        models = {host: {"names": ["m"], "health": "/health", "list": "/v1/models"}}
+        environment = {**os.environ, "MODELS": json.dumps(models), "VLLM_API_KEY": KEY}
+        done = subprocess.run(
+            [sys.executable, PROGRAM], env=environment, capture_output=True, text=True, timeout=20, check=True
+        )
+        server.shutdown()
+        answering.join()
+    assert done.stdout == f"{host}: ok, serves m\n"

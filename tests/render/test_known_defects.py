@@ -420,7 +420,8 @@ def test_defect_34_every_container_of_every_pod_is_restricted(scenarios: dict[st
     for container in containers:
         context = container["securityContext"]
         assert context["allowPrivilegeEscalation"] is False, container["name"]
-        assert context["capabilities"] == {"drop": ["ALL"]}, container["name"]
+        assert context["capabilities"]["drop"] == ["ALL"], container["name"]
+        assert set(context["capabilities"].get("add", [])) <= {"NET_BIND_SERVICE"}, container["name"]
 
 
 def test_defect_35_every_replica_can_become_ready_so_that_helm_4_can_wait(

@@ -69,8 +69,50 @@ ADVICE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {},
         {"secrets": {"huggingFace": {"existingSecret": "hf"}}},
     ),
+    "kvOffload takes 40 GiB of the host's memory for each engine at the start, and no memory is requested": (
+        {"kvOffload": {"backend": "native", "sizeGiB": 40}},
+        {},
+    ),
+    "nothing can put the engine to sleep while env.VLLM_SERVER_DEV_MODE does not open /sleep": (
+        {"args": {"enable-sleep-mode": True}},
+        {},
+    ),
+    "args.max-num-queued-reqs (100) counts running requests too": (
+        {"args": {"max-num-queued-reqs": 100, "max-num-seqs": 128}},
+        {},
+    ),
+    "lora.maxCpuLoras (1) is less than the 2 adapters listed": (
+        {"lora": {"enabled": True, "maxCpuLoras": 1, "adapters": {"a": {"uri": "/a"}, "b": {"uri": "/b"}}}},
+        {},
+    ),
+    "models.m: disruption lets no pod go, so that a node drain waits for ever": (
+        {"replicas": 2, "disruption": {"minAvailable": 2}},
+        {},
+    ),
+    "models.m: its Service speaks TLS; the gateway or mesh must speak it to r-m too": (
+        {"tls": {"existingSecret": "certificate"}},
+        {"routing": {"kind": "gateway", "gateway": {"parentRefs": [{"name": "public"}]}}},
+    ),
+    "models.m: service.type NodePort publishes every path of the engine": (
+        {"service": {"type": "NodePort"}},
+        {},
+    ),
+    "networkPolicy renders nothing while networkPolicy.enabled is false": (
+        {},
+        {"networkPolicy": {"from": [{"podSelector": {}}]}},
+    ),
     "Every pod of the cluster may call the models; set secrets.apiKey": ({}, {"secrets": {}}),
 }
+
+
+def test_the_address_of_an_engine_with_a_certificate_is_https(chart: Chart) -> None:
+    told = notes(chart, {"models": {"m": {**MODEL, "tls": {"existingSecret": "certificate"}}}})
+    assert "https://r-m.llm:8000/v1" in told
+
+
+def test_a_closed_engine_needs_no_key(chart: Chart) -> None:
+    closed = {"networkPolicy": {"enabled": True, "from": [{"podSelector": {}}]}}
+    assert "secrets.apiKey" not in advice(chart, {"replicas": 2}, secrets={}, **closed)
 
 
 @pytest.mark.parametrize("words", ADVICE)

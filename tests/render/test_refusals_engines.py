@@ -103,3 +103,23 @@ BODIES: list[tuple[dict[str, Any], str]] = [
 def test_a_body_that_its_engine_cannot_run_is_refused(chart: Chart, body: dict[str, Any], line: str) -> None:
     model = {"source": {"uri": "hf://org/model"}, **body}
     assert refusal(chart, {"models": {"m": model}}).splitlines()[1:] == [f"  models.m.{line}"]
+
+
+@pytest.mark.parametrize(
+    ("feature", "value"),
+    [
+        ("speculative", {"method": "ngram", "numTokens": 2}),
+        ("kvOffload", {"backend": "native", "sizeGiB": 4}),
+        ("warmup", {"prompts": ["Hello"]}),
+        ("tls", {"existingSecret": "tls"}),
+    ],
+)
+def test_a_feature_that_is_spelled_for_vllm_only_is_refused_by_name(
+    chart: Chart, feature: str, value: dict[str, Any]
+) -> None:
+    model = {"source": {"uri": "hf://org/model"}, "engine": "sglang", feature: value}
+    line = (
+        f"  models.m.{feature}: engine sglang has no setting for it here; remove it, write the engine's own flags in"
+        " args, or set engine: vllm"
+    )
+    assert line in refusal(chart, {"models": {"m": model}}).splitlines()

@@ -27,9 +27,11 @@ FREE = {
             "env",
             "podAnnotations",
             "podLabels",
+            "podSecurityContext",
             "resources",
             "scheduling.affinity",
             "scheduling.nodeSelector",
+            "securityContext",
             "service.annotations",
         )
     ),

@@ -30,7 +30,8 @@
 {{- if and (ne (.Values.routing).kind "gateway") (.Values.routing).routes }}
 - routing.routes render nothing while routing.kind is {{ (.Values.routing).kind }}; set kind: gateway.
 {{- end }}
-{{- if and (ne (.Values.routing).kind "gateway") (not .resolved.secretEnv.VLLM_API_KEY) }}
+{{- include "vllm-stack.featureAdvice" . }}
+{{- if and (ne (.Values.routing).kind "gateway") (not .resolved.secretEnv.VLLM_API_KEY) (not (.Values.networkPolicy).enabled) }}
 - Every pod of the cluster may call the models; set secrets.apiKey to ask for a key, and routing to let requests in from outside.
 {{- end }}
 {{- end -}}

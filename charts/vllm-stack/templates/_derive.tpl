@@ -5,6 +5,7 @@
 {{- if not (hasKey $r.engines $engineName) -}}
 {{- $engine := .root.Files.Get (print "files/engines/" $engineName ".yaml") | fromYaml -}}
 {{- range $kind, $names := $engine.flags }}{{ $_ := set $engine.flags $kind (print " " (trim $names) " ") }}{{ end -}}
+{{- range $flag, $names := $engine.choices }}{{ $_ := set $engine.choices $flag (print " " (trim $names) " ") }}{{ end -}}
 {{- $_ := set $r.engines $engineName $engine -}}
 {{- end -}}
 {{- $engine := get $r.engines $engineName -}}
@@ -25,19 +26,24 @@
 {{/*
 Message rings of the workers: 160 MiB per engine, 240 MiB per rank, 24 MiB for the group (vllm
 shm_broadcast.py, multiproc_executor.py), and 1 GiB for NCCL. One GPU runs without workers; a CPU never does.
+A buffer for KV cache lies beside them, or beside the 64 MiB that a pod without this volume has.
 */}}
+{{- $buffer := 0 }}{{ if $body.kvOffload.backend }}{{ $buffer = include "vllm-stack.offloadMebibytes" . | int }}{{ end -}}
+{{- $_ := set $w "offloadMebibytes" $buffer -}}
 {{- $cpu := not (or $body.accelerator.resource $body.accelerator.claims) -}}
 {{- $shm := $body.sharedMemory.size -}}
 {{- if kindIs "invalid" $shm -}}
 {{- $rings := 0 -}}
 {{- if or (gt $ranks 1) $cpu }}{{ $rings = mul $engines (add 184 (mul 240 $ranks)) }}{{ end -}}
-{{- if or $rings (gt $engines 1) }}{{ $shm = print (div (add 2047 $rings) 1024) "Gi" }}{{ end -}}
+{{- if or $rings (gt $engines 1) }}{{ $shm = print (div (add 2047 $rings $buffer) 1024) "Gi" -}}
+{{- else if $buffer }}{{ $shm = print (div (add 1087 $buffer) 1024) "Gi" }}{{ end -}}
 {{- end -}}
 {{- if $shm }}{{ $shm = include "vllm-stack.scalar" $shm }}{{ end -}}
 {{- $_ := set $w "shm" (ternary $shm "" (and (not (not $shm)) (ne $shm "0"))) -}}
 
 {{- $_ := set $w "replicas" (int (ternary $body.replicas 1 (hasKey $body "replicas"))) -}}
 {{- $grace := add $engine.exitSeconds (int $body.shutdown.preStopSeconds) (int $body.shutdown.drainSeconds) -}}
+{{- with $body.scheduling.spot }}{{ with .noticeSeconds }}{{ $grace = int . }}{{ end }}{{ end -}}
 {{- $_ := set $w "graceSeconds" $grace -}}
 {{- $budget := int $body.startup.budgetSeconds -}}
 {{- $_ := set $w "budgetSeconds" $budget -}}
@@ -63,16 +69,18 @@ shm_broadcast.py, multiproc_executor.py), and 1 GiB for NCCL. One GPU runs witho
 {{- $files := dict -}}
 {{- if $inline }}{{ $_ := set $files "chat-template.jinja" $template }}{{ $template = "/etc/vllm-stack/chat-template.jinja" }}{{ end -}}
 {{- $_ := set $w "chatTemplatePath" $template -}}
-{{- $envKey := print $engineName $w.budgetSeconds $body.cache.mountPath (ternary "" (toJson $body.env) (empty $body.env)) -}}
+{{- $_ := set $w "config" $files -}}
+{{- range $part := list "volumes" "mounts" "containers" "initContainers" "featureArgs" }}{{ $_ := set $w $part list }}{{ end -}}
+{{- if $engine.nameIsPath }}{{ $_ := set $w "servedNames" (list $w.modelPath) }}{{ end -}}
+{{- if $engine.repository }}{{ include "vllm-stack.repositoryFolder" . }}{{ end -}}
+{{- if or $body.lora.enabled $body.speculative.method $body.kvOffload.backend $body.warmup.prompts $body.tls.existingSecret }}{{ include "vllm-stack.features" . }}{{ end -}}
+{{- if or $body.extraVolumes $body.extraVolumeMounts $body.extraContainers $body.initContainers $body.podSpec }}{{ include "vllm-stack.extension" . }}{{ end -}}
+{{- $envKey := print $engineName $body.lora.dynamic (not $body.tls.existingSecret) $w.budgetSeconds $body.cache.mountPath (ternary "" (toJson $body.env) (empty $body.env)) -}}
 {{- if not (hasKey $r.envs $envKey) }}{{ $_ := set $r.envs $envKey (include "vllm-stack.env" .) }}{{ end -}}
 {{- $_ := set $w "env" (get $r.envs $envKey) -}}
-{{- if $engine.nameIsPath }}{{ $_ := set $w "servedNames" (list $w.modelPath) }}{{ end -}}
 {{- include "vllm-stack.args" . -}}
-{{- if $engine.repository -}}
-{{- $_ := set $files "model.yaml" (toYaml $w.engineFile) -}}
-{{- $_ := set $files "triton_repository.py" (.root.Files.Get "files/triton_repository.py") -}}
-{{- end -}}
-{{- $_ := set $w "configFiles" $files -}}
+{{- if $engine.repository }}{{ $_ := set $files "model.yaml" (toYaml $w.engineFile) }}{{ end -}}
 {{- include "vllm-stack.validateEngine" . -}}
 {{- include "vllm-stack.validateWorkload" . -}}
+{{- include "vllm-stack.validateFeatures" . -}}
 {{- end -}}

@@ -33,6 +33,17 @@ vllm-stack.io/role: server
 {{- define "vllm-stack.moreLabels" -}}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+{{- range $name, $value := .Values.commonLabels }}
+{{ $name }}: {{ quote $value }}
+{{- end }}
+{{- end -}}
+
+{{/* [root, own] -> the annotations of an object: commonAnnotations, then its own. Nothing when there are none. */}}
+{{- define "vllm-stack.annotations" -}}
+{{- $own := last . | default dict }}{{ $common := (first .).Values.commonAnnotations -}}
+{{- if or $own $common }}
+  annotations: {{ mergeOverwrite (deepCopy ($common | default dict)) $own | toJson }}
+{{- end }}
 {{- end -}}
 
 {{- define "vllm-stack.serviceAccountName" -}}

@@ -5,6 +5,7 @@
 {{- if kindIs "slice" $a.product -}}
 {{- if $a.product }}{{ $affinity = include "vllm-stack.productAffinity" . | fromYaml }}{{ end -}}
 {{- else if $a.product }}{{ $_ := set $selector $a.productLabel $a.product }}{{ end -}}
+{{- if $s.antiAffinity }}{{ $affinity = include "vllm-stack.antiAffinity" (dict "w" .w "affinity" $affinity) | fromYaml }}{{ end -}}
 {{- range $label, $value := $s.nodeSelector }}{{ $_ := set $selector $label $value }}{{ end -}}
 {{- with $selector }}
   nodeSelector: {{ toJson . }}
@@ -21,14 +22,16 @@
     - {{ toJson . }}
     {{- end }}
 {{- end }}
-{{- if or $s.spread $s.topologySpreadConstraints }}
+{{- $spread := dict "hostname" (list "kubernetes.io/hostname") "zone" (list "topology.kubernetes.io/zone" "kubernetes.io/hostname") -}}
+{{- $spread = get $spread ($s.spread | default "none") | default list -}}
+{{- if or $spread $s.topologySpreadConstraints }}
   topologySpreadConstraints:
-    {{- if $s.spread }}
-    - topologyKey: kubernetes.io/hostname
+    {{- range $spread }}
+    - topologyKey: {{ . }}
       maxSkew: 1
       whenUnsatisfiable: ScheduleAnyway
       matchLabelKeys: [pod-template-hash]
-      labelSelector: {matchLabels: {app.kubernetes.io/instance: {{ quote .root.Release.Name }}, vllm-stack.io/model: {{ quote .w.model }}, vllm-stack.io/variant: {{ quote .w.variant }}}}
+      labelSelector: {matchLabels: {app.kubernetes.io/instance: {{ quote $.root.Release.Name }}, vllm-stack.io/model: {{ quote $.w.model }}, vllm-stack.io/variant: {{ quote $.w.variant }}}}
     {{- end }}
     {{- range $s.topologySpreadConstraints }}
     - {{ hasKey . "labelSelector" | ternary . (set (deepCopy .) "labelSelector" (dict "matchLabels" ($.w.selector | fromYaml))) | toJson }}
@@ -48,5 +51,15 @@
 {{- end -}}
 {{- $required = dict "nodeSelectorTerms" $terms -}}
 {{- $_ := set $affinity "nodeAffinity" (set $node "requiredDuringSchedulingIgnoredDuringExecution" $required) -}}
+{{- toYaml $affinity -}}
+{{- end -}}
+
+{{/* {w, affinity} -> the affinity with one more term: no pod of this workload on the same node or in the same zone. */}}
+{{- define "vllm-stack.antiAffinity" -}}
+{{- $affinity := deepCopy .affinity }}{{ $anti := $affinity.podAntiAffinity | default dict -}}
+{{- $key := ternary "topology.kubernetes.io/zone" "kubernetes.io/hostname" (eq .w.body.scheduling.antiAffinity "zone") -}}
+{{- $term := dict "topologyKey" $key "labelSelector" (dict "matchLabels" (.w.selector | fromYaml)) -}}
+{{- $terms := append ($anti.requiredDuringSchedulingIgnoredDuringExecution | default list) $term -}}
+{{- $_ := set $affinity "podAntiAffinity" (set $anti "requiredDuringSchedulingIgnoredDuringExecution" $terms) -}}
 {{- toYaml $affinity -}}
 {{- end -}}

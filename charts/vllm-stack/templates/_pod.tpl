@@ -1,10 +1,13 @@
 {{/* {root, w} -> the pod template of a workload: the one pod spec. */}}
 {{- define "vllm-stack.pod" -}}
 {{- $w := .w }}{{ $body := $w.body }}{{ $r := .root.resolved }}{{ $cache := $body.cache }}{{ $scheduling := $body.scheduling -}}
+{{- $ask := printf "httpGet: {path: %s, port: http%s}" $w.engine.probePath (ternary ", scheme: HTTPS" "" (not (not $body.tls.existingSecret))) -}}
+{{- $alive := $ask }}{{ with $w.engine.livePath }}{{ $alive = replace $w.engine.probePath . $ask }}{{ end -}}
+{{- $labels := $body.podLabels }}{{ with $r.commonLabels }}{{ $labels = mergeOverwrite (deepCopy .) ($body.podLabels | default dict) }}{{ end -}}
 metadata:
   labels:
     {{- $w.selector | nindent 4 }}
-    {{- range $name, $value := $body.podLabels }}
+    {{- range $name, $value := $labels }}
     {{ $name }}: {{ quote $value }}
     {{- end }}
   {{- include "vllm-stack.podAnnotations" . }}
@@ -13,13 +16,12 @@ spec:
   automountServiceAccountToken: false
   enableServiceLinks: false
   terminationGracePeriodSeconds: {{ $w.graceSeconds }}
-  securityContext:
-    runAsNonRoot: true
-    runAsUser: 1000
-    runAsGroup: 1000
-    fsGroup: 1000
-    fsGroupChangePolicy: OnRootMismatch
-    seccompProfile: {type: RuntimeDefault}
+  {{- with $body.podSecurityContext }}
+  securityContext: {{ toJson . }}
+  {{- end }}
+  {{- range $field, $value := $body.podSpec }}
+  {{ $field }}: {{ toJson $value }}
+  {{- end }}
   {{- with $body.image.pullSecrets }}
   imagePullSecrets:
     {{- range . }}
@@ -33,7 +35,12 @@ spec:
   {{- end }}
   {{- include "vllm-stack.placement" . }}
   {{- if $body.accelerator.claims }}{{ include "vllm-stack.resourceClaims" . }}{{ end }}
-  {{- if $w.engine.repository }}{{ include "vllm-stack.repositoryContainer" . }}{{ end }}
+  {{- with $w.initContainers }}
+  initContainers:
+    {{- range . }}
+    - {{ toJson . }}
+    {{- end }}
+  {{- end }}
   containers:
     - name: engine
       image: {{ $w.image }}
@@ -49,6 +56,9 @@ spec:
         {{- end }}
       env:
         {{- $w.env }}
+      {{- with $body.envFrom }}
+      envFrom: {{ toJson . }}
+      {{- end }}
       ports:
         - {name: http, containerPort: {{ $w.engine.port }}}
         {{- range $name, $port := $w.engine.ports }}
@@ -56,14 +66,21 @@ spec:
         {{- end }}
       {{- include "vllm-stack.resources" . }}
       {{- if $w.budgetSeconds }}
-      startupProbe: {httpGet: {path: {{ $w.engine.probePath }}, port: http}, periodSeconds: 2, timeoutSeconds: 2, failureThreshold: {{ div (add $w.budgetSeconds 1) 2 }}}
-      livenessProbe: {httpGet: {path: {{ $w.engine.livePath | default $w.engine.probePath }}, port: http}, periodSeconds: 10, timeoutSeconds: 10, failureThreshold: 6}
+      {{- if $body.warmup.prompts }}
+      {{- /* The probe that ends the start asks the prompts: the pod is not ready before they are answered. */}}
+      startupProbe: {exec: {command: [python3, /etc/vllm-stack/warm_up.py]}, periodSeconds: 5, timeoutSeconds: {{ int ($body.warmup.timeoutSeconds | default 60) }}, failureThreshold: {{ div (add $w.budgetSeconds 4) 5 }}}
+      {{- else }}
+      startupProbe: { {{- $ask }}, periodSeconds: 2, timeoutSeconds: 2, failureThreshold: {{ div (add $w.budgetSeconds 1) 2 }}}
       {{- end }}
-      readinessProbe: {httpGet: {path: {{ $w.engine.probePath }}, port: http}, periodSeconds: 5, timeoutSeconds: 5, failureThreshold: 3}
+      livenessProbe: { {{- $alive }}, periodSeconds: 10, timeoutSeconds: 10, failureThreshold: 6}
+      {{- end }}
+      readinessProbe: { {{- $ask }}, periodSeconds: 5, timeoutSeconds: 5, failureThreshold: 3}
       {{- with int $body.shutdown.preStopSeconds }}
       lifecycle: {preStop: {sleep: {seconds: {{ . }}}}}
       {{- end }}
-      securityContext: {allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}
+      {{- with $body.securityContext }}
+      securityContext: {{ toJson . }}
+      {{- end }}
       volumeMounts:
         - {name: cache, mountPath: {{ $cache.mountPath | default "/cache" }}}
         - {name: tmp, mountPath: /tmp}
@@ -73,12 +90,15 @@ spec:
         {{- if $w.modelClaim }}
         - {name: models, mountPath: /models, readOnly: true}
         {{- end }}
-        {{- if $w.configFiles }}
+        {{- if $w.config }}
         - {name: config, mountPath: /etc/vllm-stack, readOnly: true}
         {{- end }}
-        {{- if $w.engine.repository }}
-        - {name: repository, mountPath: /repository, readOnly: true}
+        {{- range $w.mounts }}
+        - {{ toJson . }}
         {{- end }}
+    {{- range $w.containers }}
+    - {{ toJson . }}
+    {{- end }}
   volumes:
     - name: cache
       {{- if $w.claim }}
@@ -93,10 +113,10 @@ spec:
     {{- with $w.modelClaim }}
     - {name: models, persistentVolumeClaim: {claimName: {{ . }}, readOnly: true}}
     {{- end }}
-    {{- if $w.configFiles }}
+    {{- if $w.config }}
     - {name: config, configMap: {name: {{ $w.name }}}}
     {{- end }}
-    {{- if $w.engine.repository }}
-    - {name: repository, emptyDir: {}}
+    {{- range $w.volumes }}
+    - {{ toJson . }}
     {{- end }}
 {{- end -}}

@@ -1,22 +1,18 @@
 {{/* The parts of a pod that only some engines and accelerators need; each takes {root, w}. */}}
 
-{{/* Copies the model's folder out of the image and fills in this model, before the server reads it. */}}
-{{- define "vllm-stack.repositoryContainer" }}
-  initContainers:
-    - name: repository
-      image: {{ .w.image }}
-      {{- with .w.body.image.pullPolicy }}
-      imagePullPolicy: {{ . }}
-      {{- end }}
-      command: [python3, /etc/vllm-stack/triton_repository.py]
-      args: [{{ .w.engine.repository.template }}, /etc/vllm-stack/model.yaml, /repository/{{ first .w.servedNames }}]
-      resources:
-        requests: {cpu: 50m, memory: 64Mi}
-        limits: {memory: 256Mi}
-      securityContext: {allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}
-      volumeMounts:
-        - {name: config, mountPath: /etc/vllm-stack, readOnly: true}
-        - {name: repository, mountPath: /repository}
+{{/* Adds an init container that copies the model's folder out of the image and fills in this model. */}}
+{{- define "vllm-stack.repositoryFolder" -}}
+{{- $w := .w }}{{ $script := "triton_repository.py" -}}
+{{- $_ := set $w.config $script (.root.Files.Get (print "files/" $script)) -}}
+{{- $arguments := list $w.engine.repository.template "/etc/vllm-stack/model.yaml" (print "/repository/" (first $w.servedNames)) -}}
+{{- $container := dict "name" "repository" "image" $w.image "command" (list "python3" (print "/etc/vllm-stack/" $script)) "args" $arguments
+      "resources" (dict "requests" (dict "cpu" "50m" "memory" "64Mi") "limits" (dict "memory" "256Mi"))
+      "securityContext" (dict "allowPrivilegeEscalation" false "readOnlyRootFilesystem" true "capabilities" (dict "drop" (list "ALL")))
+      "volumeMounts" (list (dict "name" "config" "mountPath" "/etc/vllm-stack" "readOnly" true) (dict "name" "repository" "mountPath" "/repository")) -}}
+{{- with $w.body.image.pullPolicy }}{{ $_ := set $container "imagePullPolicy" . }}{{ end -}}
+{{- $_ := set $w "initContainers" (append $w.initContainers $container) -}}
+{{- $_ := set $w "volumes" (append $w.volumes (dict "name" "repository" "emptyDir" dict)) -}}
+{{- $_ := set $w "mounts" (append $w.mounts (dict "name" "repository" "mountPath" "/repository" "readOnly" true)) -}}
 {{- end -}}
 
 {{/* Devices by dynamic resource allocation: the pod's claims, existing or made from the chart's template. */}}

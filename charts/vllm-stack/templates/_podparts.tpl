@@ -3,13 +3,13 @@
 {{/* What rolls the pods beside their own spec: configuration, chart-made Secrets, and the wish to restart. */}}
 {{- define "vllm-stack.podAnnotations" -}}
 {{- $restartedAt := .w.body.rollout.restartedAt -}}
-{{- if or .w.configFiles .root.resolved.secretChecksum $restartedAt .w.body.podAnnotations }}
+{{- if or .w.config .root.resolved.secretChecksum $restartedAt .w.body.podAnnotations }}
   annotations:
     {{- range $name, $value := .w.body.podAnnotations }}
     {{ $name }}: {{ quote $value }}
     {{- end }}
-    {{- with .w.configFiles }}
-    checksum/config: {{ join "\n" (values . | sortAlpha) | sha256sum }}
+    {{- with .w.config }}
+    checksum/config: {{ toJson . | sha256sum }}
     {{- end }}
     {{- with .root.resolved.secretChecksum }}
     checksum/secrets: {{ . }}
@@ -29,6 +29,8 @@
       "TORCHINDUCTOR_CACHE_DIR" (print $at "/torchinductor") "TRITON_CACHE_DIR" (print $at "/triton") -}}
 {{- range $name, $folder := $engine.cacheEnv }}{{ $_ := set $env $name (print $at "/" $folder) }}{{ end -}}
 {{- if and .w.budgetSeconds $engine.budgetEnv }}{{ $_ := set $env $engine.budgetEnv .w.budgetSeconds }}{{ end -}}
+{{- if $body.tls.existingSecret }}{{ with $engine.features }}{{ $_ := set $env .tls.poll "true" }}{{ end }}{{ end -}}
+{{- if $body.lora.dynamic }}{{ with $engine.openEndpoints }}{{ $_ := set $env .adapters "1" }}{{ end }}{{ end -}}
 {{- $secrets := .root.resolved.secretEnv -}}
 {{- if and $secrets.VLLM_API_KEY (ne $engine.apiKeyEnv "VLLM_API_KEY") -}}
 {{- $key := $secrets.VLLM_API_KEY }}{{ $secrets = omit $secrets "VLLM_API_KEY" -}}

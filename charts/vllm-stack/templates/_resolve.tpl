@@ -8,6 +8,7 @@ dropped (absent means unset), the rest is derived here. Templates read this and 
 {{- $root := . -}}
 {{- $r := dict "models" list "workloads" list "errors" list "seen" dict "engines" dict "envs" dict -}}
 {{- $_ := set . "resolved" $r -}}
+{{- $_ := set $r "commonLabels" (.Values.commonLabels | default dict) -}}
 {{- include "vllm-stack.resolveSecrets" . -}}
 {{- $selectorStart := print (include "vllm-stack.selector" .) "\nvllm-stack.io/model: " -}}
 {{- $moreLabels := print "\n" (include "vllm-stack.moreLabels" .) -}}

@@ -19,7 +19,7 @@
 {{- else if and $body.source.revision (not (hasPrefix "hf://" $uri)) -}}
 {{- include "vllm-stack.error" (list . "source.revision" "only a hf:// source has revisions; remove it") -}}
 {{- end -}}
-{{- range $key, $_ := pick $w.own "source" "servedNames" "service" "variants" -}}
+{{- range $key, $_ := pick $w.own "source" "servedNames" "service" "tls" "variants" -}}
 {{- include "vllm-stack.error" (list $ $key (print "variants share it, they are workloads of one model; set models." $w.model "." $key)) -}}
 {{- end -}}
 {{- if gt (int $p.nodes) 1 -}}
