@@ -35,6 +35,11 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- end -}}
 
+{{/* {root, w} -> the Service of one variant alone; the model's Service has the name of its main variant */}}
+{{- define "vllm-stack.variantServiceName" -}}
+{{- include "vllm-stack.name" (dict "full" (printf "%s-%s-%s-only" .root.Release.Name .w.model .w.variant) "limit" 63) -}}
+{{- end -}}
+
 {{- define "vllm-stack.serviceAccountName" -}}
 {{- $account := .Values.serviceAccount | default dict -}}
 {{- if $account.name }}{{ $account.name }}
