@@ -37,7 +37,12 @@ Rules with more headers come first, then in the order of their headers: what a G
 {{- end -}}
 {{- end -}}
 {{- $sorted := list }}{{ $prefixes := list -}}
-{{- range $id := keys $rules | sortAlpha }}{{ $sorted = append $sorted (get $rules $id) }}{{ $prefixes = append $prefixes (get $rules $id).prefix }}{{ end -}}
+{{- range $id := keys $rules | sortAlpha -}}
+{{- $rule := get $rules $id }}{{ $sorted = append $sorted $rule }}{{ $prefixes = append $prefixes $rule.prefix -}}
+{{/* Shares of variants are hundredths of a model's weight: beside them a whole model counts a hundred times. */}}
+{{- $split := false }}{{ range $rule.backends }}{{ if .variant }}{{ $split = true }}{{ end }}{{ end -}}
+{{- range $rule.backends }}{{ if and $split (not .variant) (hasKey . "weight") }}{{ $_ := set . "weight" (mul 100 .weight) }}{{ end }}{{ end -}}
+{{- end -}}
 {{- $name := include "vllm-stack.name" (dict "full" (print $root.Release.Name "-" $key) "limit" 63) -}}
 {{- $routes = append $routes (dict "key" $key "path" $path "name" $name "own" $route "body" $body "rules" $sorted
       "prefixes" ($prefixes | uniq | compact) "namespace" $root.Release.Namespace) -}}
