@@ -79,7 +79,7 @@ def _under(path: str, prefix: str) -> bool:
 
 
 def _httproutes(rendered: Rendered, request: Request) -> Answer | None:
-    found = []
+    found: list[tuple[int, int, int, dict[str, Any]]] = []
     for item in rendered.find("HTTPRoute"):
         if request.host in item.spec.get("hostnames", [request.host]):
             for rule in item.spec["rules"]:
@@ -111,7 +111,7 @@ def _has(request: Request, name: str, value: str, exact: bool) -> bool:
 
 
 def _ingresses(rendered: Rendered, request: Request) -> Answer | None:
-    found = []
+    found: list[tuple[int, int, Manifest, dict[str, Any]]] = []
     for item in rendered.find("Ingress"):
         for rule in item.spec["rules"]:
             for path in rule["http"]["paths"] if rule.get("host", request.host) == request.host else []:

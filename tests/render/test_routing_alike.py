@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 SOURCE = {"source": {"uri": "hf://org/model"}}
 # Models of one prefix serve a common name, those of different prefixes none.
-MODELS = {
+MODELS: dict[str, Any] = {
     "a": {**SOURCE, "servedNames": ["x"], "variants": {"canary": {}}},
     "b": {**SOURCE, "servedNames": ["x"]},
     "c": {**SOURCE, "servedNames": ["z"], "variants": {"canary": {}}},

@@ -69,7 +69,7 @@
 {{- end -}}
 {{- $because := get ($feature.because | default dict) $words.kind -}}
 {{- range $places -}}
-{{- $errors = append $errors (printf "%s: %s has no %s%s; set %s" . $words.label $feature.what (ternary "" (printf " (%s)" $because) (empty $because)) ($feature.set | default "null")) -}}
+{{- $errors = append $errors (printf "%s: %s has no %s%s; set %s" . $words.label $feature.what (ternary "" (printf " (%s)" $because) (empty $because)) $feature.set) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
