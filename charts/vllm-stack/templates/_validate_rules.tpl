@@ -48,6 +48,10 @@
 {{- end -}}
 {{- $_ := set $served $alias (dict "prefix" $rule.prefix "model" $e.model.key) -}}
 {{- end -}}
+{{- $api := (first $e.model.workloads).engine.api | default "/v1" -}}
+{{- if ne $api "/v1" -}}
+{{- $errors = append $errors (printf "%s: the engine of %s answers under %s, and routes publish /v1 only; set a route of your own in extraObjects" $e.at $e.model.key $api) -}}
+{{- end -}}
 {{- $shares := 0 }}{{ range $e.own.variants }}{{ $shares = add $shares . }}{{ end -}}
 {{- if and $e.own.variants (ne (int $shares) 100) -}}
 {{- $errors = append $errors (printf "%s.variants: the weights sum to %d; set 100 in all" $e.at (int $shares)) -}}
