@@ -135,6 +135,7 @@ def two(models: dict[str, Any], **route: Any) -> dict[str, Any]:
     return {"routes": {name: {"models": models, **route} for name in ("one", "two")}}
 
 
+COLLIDING = {"endpointPickers": {"x": "x-epp", "x-y": "y-epp"}, "tiers": {"y-z": 1, "z": 1}}
 HALVES = {"main": 50, "canary": 50}
 MANY = {f"rule-{number}": {"model": "b", "prefix": f"/p{number}"} for number in range(17)}
 # The kind, what is under routing, and everything that is said about it.
@@ -167,6 +168,14 @@ CONTRADICTIONS: list[tuple[str, dict[str, Any], list[str]]] = [
         [
             "routing.inferencePool.endpointPickers.b: a routed model needs an endpoint picker of its own; set the name"
             " of its Service"
+        ],
+    ),
+    (
+        "inferencePool",
+        {**llm({"x": {}, "x-y": {"prefix": "/y"}}), "inferencePool": COLLIDING},
+        [
+            "routing.inferencePool.tiers.z: its objective of the model x-y has the name of another one, r-x-y-z; rename"
+            " the tier"
         ],
     ),
     ("gateway", llm({}), ["routing.routes.llm.models: is empty; set the models that it leads to"]),
@@ -336,7 +345,8 @@ CONTRADICTIONS: list[tuple[str, dict[str, Any], list[str]]] = [
 def test_routes_that_contradict_themselves_are_refused(
     chart: Chart, kind: str, routing: dict[str, Any], lines: list[str]
 ) -> None:
-    assert refusal(chart, {"models": MODELS, "routing": settings(kind, **routing)}) == lines
+    used = {"x": SOURCE, "x-y": SOURCE} if routing.get("inferencePool") is COLLIDING else MODELS
+    assert refusal(chart, {"models": used, "routing": settings(kind, **routing)}) == lines
 
 
 def test_the_service_of_a_variant_takes_no_name_that_is_taken(chart: Chart) -> None:

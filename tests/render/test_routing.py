@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 from tests.render.routing_kinds import KINDS, Request, answer, settings
+from tests.render.test_notes import notes
 
 from charttest.checks import Manifests
 from charttest.checks.selectors import matches
@@ -336,3 +337,24 @@ def test_helm_3_renders_the_same_routes(chart: Chart) -> None:
     assert yaml.safe_dump([dict(item) for item in one.find("VirtualService")]) == yaml.safe_dump(
         [dict(item) for item in other.find("VirtualService")]
     )
+
+
+def test_the_notes_say_what_leads_where(chart: Chart) -> None:
+    models = {
+        "a": {"variants": HALVES},
+        "tests": {"model": "b", "headers": {"x-a": "1", "x-b": {"regex": "2|3"}}},
+    }
+    routing = settings(
+        "gateway",
+        routes={"llm": {"hosts": [HOST], "models": models}, "other": {"models": {"b": {"prefix": "/b"}}}},
+    )
+    told = notes(chart, {"models": MODELS, "routing": routing})
+    assert (
+        f"""Routes, kind gateway:
+  {HOST}: /v1 with x-a: 1 with x-b ~ 2|3 -> r-b
+  {HOST}: /v1 -> r-a-canary-only (10) r-a-main-only (90)
+  every host: /b/v1 -> r-b
+"""
+        in told
+    )
+    assert "Routes" not in notes(chart, {"models": MODELS})

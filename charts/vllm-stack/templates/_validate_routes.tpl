@@ -40,6 +40,16 @@
 {{- $_ := set $hosts $host $route.path -}}
 {{- end -}}
 {{- end -}}
+{{- if eq $kind "inferencePool" -}}
+{{- $objectives := dict -}}
+{{- range $m := .resolved.models }}{{ if $m.routed }}{{ range $tier, $_ := $routing.inferencePool.tiers -}}
+{{- $name := include "vllm-stack.objectiveName" (list $m.name $tier) -}}
+{{- if hasKey $objectives $name -}}
+{{- $errors = append $errors (printf "routing.inferencePool.tiers.%s: its objective of the model %s has the name of another one, %s; rename the tier" $tier $m.key $name) -}}
+{{- end -}}
+{{- $_ := set $objectives $name true -}}
+{{- end }}{{ end }}{{ end -}}
+{{- end -}}
 {{- $services := dict }}{{ range $m := .resolved.models }}{{ $_ := set $services $m.name (print "models." $m.key) }}{{ end -}}
 {{- range $w := .resolved.workloads }}{{ $_ := set $services $w.name $w.path }}{{ end -}}
 {{- range $w := .resolved.workloads -}}
