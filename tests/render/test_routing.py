@@ -276,6 +276,17 @@ def test_a_weight_of_0_prepares_a_canary(chart: Chart) -> None:
     assert found.shares == {("a", "main"): 1}
 
 
+def test_models_that_share_requests_can_have_a_prefix_each_too(chart: Chart) -> None:
+    models = {name: {**SOURCE, "servedNames": ["llm"]} for name in ("old", "new")}
+    shared = {name: {"model": name, "weight": 50} for name in models}
+    direct = {f"only-{name}": {"model": name, "prefix": f"/{name}"} for name in models}
+    routing = settings("gateway", routes={"llm": {"hosts": [HOST], "models": {**shared, **direct}}})
+    rendered = chart.render({"models": models, "routing": routing})
+    found = answer(rendered, Request(HOST, "/new/v1/models"))
+    assert found is not None
+    assert found.shares == {("new", ""): 1}
+
+
 @pytest.mark.parametrize("kind", ["gateway", "istio", "ingress/traefik"])
 def test_the_port_of_a_route_is_that_of_the_service(chart: Chart, kind: str) -> None:
     models = {"a": {**MODELS["a"], "service": {"port": 80}}}

@@ -32,6 +32,9 @@
 {{/* {kind, route, routing} -> JSON list: what is wrong with the models of a route */}}
 {{- define "vllm-stack.ruleErrors" -}}
 {{- $route := .route }}{{ $pools := (.routing.inferencePool | default dict).endpointPickers | default dict }}{{ $kind := .kind }}{{ $errors := list }}{{ $served := dict -}}
+{{/* Models that share requests serve a common name by intent. */}}
+{{- $together := dict -}}
+{{- range $rule := $route.rules }}{{ range $one := $rule.entries }}{{ range $rule.entries }}{{ $_ := set $together (print $one.model.key " " .model.key) true }}{{ end }}{{ end }}{{ end -}}
 {{- range $rule := $route.rules -}}
 {{- $first := first $rule.entries }}{{ $sum := 0 }}{{ $unweighted := list }}{{ $keys := list }}{{ $common := $first.model.servedNames -}}
 {{- range $e := $rule.entries -}}
@@ -43,7 +46,7 @@
 {{- end -}}
 {{- range $alias := $names -}}
 {{- $other := get $served $alias -}}
-{{- if and $other (ne $other.prefix $rule.prefix) (ne $other.model $e.model.key) -}}
+{{- if and $other (ne $other.prefix $rule.prefix) (not (hasKey $together (print $other.model " " $e.model.key))) -}}
 {{- $errors = append $errors (printf "%s: the models %s and %s both serve the name %s; set another servedNames for one of them" $route.path $other.model $e.model.key $alias) -}}
 {{- end -}}
 {{- $_ := set $served $alias (dict "prefix" $rule.prefix "model" $e.model.key) -}}
