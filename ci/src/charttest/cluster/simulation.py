@@ -29,17 +29,17 @@ STAGES = (
 )
 EVERY_NODE = {"key": "kubernetes.io/os", "operator": "In", "values": ["linux"]}
 PROVISION = "volume/fast/pvc-provision.yaml"
-# Where modules keep CRDs, and the names of those that charts use where there are more.
 CRD_FOLDERS = (
-    ("sigs.k8s.io/gateway-api", "config/crd/standard", ""),
-    ("sigs.k8s.io/gateway-api-inference-extension", "config/crd/bases", ""),
-    ("istio.io/api", "kubernetes", "(virtualservices|destinationrules)"),
+    ("sigs.k8s.io/gateway-api", "config/crd/standard"),
+    ("sigs.k8s.io/gateway-api-inference-extension", "config/crd/bases"),
+    ("istio.io/api", "kubernetes"),
     (
         "github.com/traefik/traefik/v3",
         "docs/content/reference/dynamic-configuration/traefik.io_middlewares.yaml",
-        "",
     ),
 )
+# The CRDs that charts use, where a module has many more.
+CRD_NAMES = {"istio.io/api": "(virtualservices|destinationrules)"}
 
 
 def stages() -> str:
@@ -89,13 +89,13 @@ def custom_resources() -> list[str]:
     """The CustomResourceDefinitions, each as YAML."""
     return [
         document
-        for module, folder, names in CRD_FOLDERS
-        for document in _definitions(parts.module_dir(module) / folder, names)
+        for module, folder in CRD_FOLDERS
+        for document in _definitions(parts.module_dir(module) / folder, CRD_NAMES.get(module, ".*"))
     ]
 
 
 def _definitions(folder: Path, names: str) -> list[str]:
-    wanted = re.compile(rf"^kind: CustomResourceDefinition$[\s\S]*^  name: {names or '.*'}\..*$", re.M)
+    wanted = re.compile(rf"^kind: CustomResourceDefinition$[\s\S]*^  name: {names}\..*$", re.M)
     files = [folder] if folder.is_file() else sorted(folder.glob("*.y*ml"))
     texts = [path.read_text(encoding="utf-8") for path in files]
     documents = [part for text in texts for part in re.split(r"^---\s*$", text, flags=re.M)]
