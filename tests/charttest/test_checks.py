@@ -64,6 +64,49 @@ def route(port: int = 80, **fields: Any) -> dict[str, Any]:
     return other("gateway.networking.k8s.io/v1", "HTTPRoute", rules=[backends], **fields)
 
 
+def ingress(name: str = "a", tls: str = "", **annotations: str) -> dict[str, Any]:
+    backend = {"service": {"name": "a", "port": {"number": 80}}}
+    rule = {
+        "host": "a.example.com",
+        "http": {"paths": [{"path": "/v1", "pathType": "Prefix", "backend": backend}]},
+    }
+    item = other(
+        "networking.k8s.io/v1", "Ingress", rules=[rule], **({"tls": [{"secretName": tls}]} if tls else {})
+    )
+    return {**item, "metadata": {"name": name, "annotations": annotations}}
+
+
+def virtual_service(*rules: dict[str, Any]) -> dict[str, Any]:
+    return other("networking.istio.io/v1", "VirtualService", hosts=["a.example.com"], http=list(rules))
+
+
+def http(
+    prefix: str, headers: dict[str, str] | None = None, port: int = 80, weight: int = 1
+) -> dict[str, Any]:
+    match: dict[str, Any] = {"uri": {"prefix": prefix}}
+    if headers:
+        match["headers"] = {name: {"exact": value} for name, value in headers.items()}
+    destination = {"host": "a", "port": {"number": port}}
+    return {"match": [match], "route": [{"destination": destination, "weight": weight}]}
+
+
+def pool(port: int = 8000, picker: str = "a", **labels: str) -> dict[str, Any]:
+    spec = {
+        "selector": {"matchLabels": labels or LABELS},
+        "targetPorts": [{"number": port}],
+        "endpointPickerRef": {"name": picker, "port": {"number": 80}},
+    }
+    return other("inference.networking.k8s.io/v1", "InferencePool", **spec)
+
+
+def objective(name: str) -> dict[str, Any]:
+    return other("inference.networking.x-k8s.io/v1alpha2", "InferenceObjective", poolRef={"name": name})
+
+
+def balanced(host: str) -> dict[str, Any]:
+    return other("networking.istio.io/v1", "DestinationRule", host=host)
+
+
 def budget(selector: dict[str, Any], **spec: Any) -> dict[str, Any]:
     return other("policy/v1", "PodDisruptionBudget", selector=selector, **spec)
 
@@ -98,6 +141,9 @@ def mounted(volume: dict[str, Any], replicas: int = 1, **fields: Any) -> dict[st
     mount = {"name": "data", "mountPath": "/data"}
     pod = {"volumes": [{"name": "data", **volume}]}
     return deployment(container(volumeMounts=[mount], **fields), pod=pod, replicas=replicas)
+
+
+TRAEFIK = "traefik.ingress.kubernetes.io/router.middlewares"
 
 
 def policy(rule: dict[str, Any], labels: dict[str, str] = LABELS) -> dict[str, Any]:
@@ -298,6 +344,74 @@ CASES: list[tuple[str, list[dict[str, Any]], str, list[dict[str, Any]]]] = [
         [route(80), service(), deployment()],
     ),
     ("routes", [route(80)], "leads to Service/a, which is neither", []),
+    ("routes", [ingress()], "leads to Service/a, which is neither", [ingress(), service(), deployment()]),
+    (
+        "routes",
+        [ingress(tls="cert"), service(), deployment()],
+        "leads to Secret/cert, which is neither",
+        [ingress(tls="cert", **{"cert-manager.io/issuer": "ca"}), service(), deployment()],
+    ),
+    (
+        "routes",
+        [ingress(**{TRAEFIK: "default-a@kubernetescrd"}), service(), deployment()],
+        "names the Middleware default-a, which is neither",
+        [
+            ingress(**{TRAEFIK: "default-a@kubernetescrd"}),
+            other("traefik.io/v1alpha1", "Middleware", stripPrefix={"prefixes": ["/a"]}),
+            service(),
+            deployment(),
+        ],
+    ),
+    (
+        "routes",
+        [virtual_service(http("/v1/", port=81)), service(), deployment()],
+        "leads to port 81",
+        [virtual_service(http("/v1/")), service(), deployment()],
+    ),
+    (
+        "routes",
+        [balanced("b")],
+        "leads to Service/b, which is neither",
+        [balanced("b.other.svc.cluster.local")],
+    ),
+    (
+        "routes",
+        [pool(9000), service(), deployment()],
+        "leads to port 9000 of Deployment/a, which has [8000]",
+        [pool(), service(), deployment()],
+    ),
+    ("routes", [pool(app="b"), service(), deployment()], "matches no pod of this release", []),
+    ("routes", [pool(picker="b"), service(), deployment()], "leads to Service/b, which is neither", []),
+    (
+        "routes",
+        [objective("b"), pool(), service(), deployment()],
+        "leads to InferencePool/b, which is neither",
+        [objective("a"), pool(), service(), deployment()],
+    ),
+    (
+        "route-matches",
+        [ingress(), ingress("b"), service(), deployment()],
+        "claims Prefix /v1 of a.example.com, which Ingress/a does too",
+        [ingress(), service(), deployment()],
+    ),
+    (
+        "route-matches",
+        [virtual_service(http("/v1/"), http("/v1/", {"x": "y"})), service(), deployment()],
+        "after a rule that takes all of these requests",
+        [virtual_service(http("/v1/", {"x": "y"}), http("/v1/")), service(), deployment()],
+    ),
+    (
+        "route-matches",
+        [virtual_service(http("/v1/", weight=0)), service(), deployment()],
+        "weights are all 0: no request gets through",
+        [],
+    ),
+    (
+        "route-matches",
+        [route(), {**route(), "metadata": {"name": "b"}}, service(), deployment()],
+        "claims PathPrefix / of *, which HTTPRoute/a does too",
+        [route(), {**route(hostnames=["b.example.com"]), "metadata": {"name": "b"}}, service(), deployment()],
+    ),
     (
         "replicas",
         [scaler(), deployment()],

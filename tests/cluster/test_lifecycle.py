@@ -91,7 +91,10 @@ def live(
         if "helm.sh/resource-policy" in item["metadata"].get("annotations", {})
     }
     assert {claim["metadata"]["name"] for claim in release.get("persistentvolumeclaims")} == kept
-    kinds = "deployments,services,poddisruptionbudgets,configmaps,secrets,serviceaccounts,httproutes,networkpolicies"
+    kinds = (
+        "deployments,services,poddisruptionbudgets,configmaps,secrets,serviceaccounts,networkpolicies,httproutes,"
+        "ingresses,middlewares.traefik.io,virtualservices,destinationrules,inferencepools,inferenceobjectives"
+    )
     selector = f"app.kubernetes.io/instance={release.name}"
     assert release.get(kinds, "--selector", selector) == []
 

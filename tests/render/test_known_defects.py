@@ -378,7 +378,7 @@ def test_defect_31_nothing_is_published_or_written_outside_the_release(
 ) -> None:
     values = yaml.safe_load((chart.path / "values.yaml").read_text())
     assert values["defaults"]["service"]["type"] == "ClusterIP"
-    assert {item.spec.get("type") for item in objects(scenarios, "Service")} == {"ClusterIP"}
+    assert {item.spec.get("type", "ClusterIP") for item in objects(scenarios, "Service")} == {"ClusterIP"}
     for scenario in scenarios.values():
         named = {item["metadata"].get("namespace", "default") for item in scenario.objects}
         assert len(named) <= 1, named

@@ -220,7 +220,10 @@ WHOLE: list[tuple[dict[str, Any], list[str]]] = [
     ),
     (
         {"models": TWO, "routing": routes({"a": {}, "b": {}})},
-        ['routing.routes.llm.models.b.prefix: "" is also the prefix of a; set another one, for example /b'],
+        [
+            'routing.routes.llm.models.b.prefix: "" is also the prefix of a; set another one, for example /b, or headers,'
+            " or a weight for each"
+        ],
     ),
     (
         {"models": TWO, "routing": routes({"a": {}, "c": {"prefix": "/c"}})},

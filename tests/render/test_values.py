@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 FREE = {
     "global",
     "models",
+    "routing.defaults.annotations",
+    "routing.inferencePool.endpointPickers",
+    "routing.inferencePool.tiers",
+    "routing.istio.connectionPool",
+    "routing.istio.outlierDetection",
     "routing.routes",
     "serviceAccount.annotations",
     *(

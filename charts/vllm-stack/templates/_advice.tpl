@@ -27,11 +27,12 @@
 {{- with compact $existing }}
 - A changed Secret that exists outside the release does not restart pods ({{ join ", " . }}); set defaults.rollout.restartedAt to a new text.
 {{- end }}
-{{- if and (ne (.Values.routing).kind "gateway") (.Values.routing).routes }}
-- routing.routes render nothing while routing.kind is {{ (.Values.routing).kind }}; set kind: gateway.
+{{- $routed := ne ((.Values.routing).kind | default "none") "none" }}
+{{- if and (not $routed) (.Values.routing).routes }}
+- routing.routes render nothing while routing.kind is none; set kind: gateway, or another one.
 {{- end }}
 {{- include "vllm-stack.featureAdvice" . }}
-{{- if and (ne (.Values.routing).kind "gateway") (not .resolved.secretEnv.VLLM_API_KEY) (not (.Values.networkPolicy).enabled) }}
+{{- if and (not $routed) (not .resolved.secretEnv.VLLM_API_KEY) (not (.Values.networkPolicy).enabled) }}
 - Every pod of the cluster may call the models; set secrets.apiKey to ask for a key, and routing to let requests in from outside.
 {{- end }}
 {{- end -}}

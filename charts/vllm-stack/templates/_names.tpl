@@ -46,6 +46,16 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- end }}
 {{- end -}}
 
+{{/* {root, w} -> the Service of one variant alone; the model's Service has the name of its main variant */}}
+{{- define "vllm-stack.variantServiceName" -}}
+{{- include "vllm-stack.name" (dict "full" (printf "%s-%s-%s-only" .root.Release.Name .w.model .w.variant) "limit" 63) -}}
+{{- end -}}
+
+{{/* [model's name, tier] -> the InferenceObjective of a tier */}}
+{{- define "vllm-stack.objectiveName" -}}
+{{- include "vllm-stack.name" (dict "full" (join "-" .) "limit" 63) -}}
+{{- end -}}
+
 {{- define "vllm-stack.serviceAccountName" -}}
 {{- $account := .Values.serviceAccount | default dict -}}
 {{- if $account.name }}{{ $account.name }}

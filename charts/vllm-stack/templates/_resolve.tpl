@@ -55,6 +55,7 @@ dropped (absent means unset), the rest is derived here. Templates read this and 
 {{- end -}}
 {{- end -}}
 {{- end -}}
+{{- if ne ((.Values.routing).kind | default "none") "none" }}{{ include "vllm-stack.resolveRoutes" . }}{{ end -}}
 {{- include "vllm-stack.validate" . -}}
 {{- end -}}
 {{- end -}}

@@ -48,7 +48,7 @@ Rules between values, which a schema cannot state. Every broken one is collected
 {{- $errors = append $errors (printf "secrets.%s: existingSecret and %s exclude each other; remove the literal" $kind (ternary "token" "value" (hasKey $secret "token"))) -}}
 {{- end -}}
 {{- end -}}
-{{- if eq (.Values.routing).kind "gateway" }}{{ $errors = concat $errors (include "vllm-stack.routeErrors" . | fromJsonArray) }}{{ end -}}
+{{- if $r.routes }}{{ $errors = concat $errors (include "vllm-stack.routeErrors" . | fromJsonArray) }}{{ end -}}
 {{- $errors = concat $errors (include "vllm-stack.securityErrors" . | fromJsonArray) -}}
 {{- $errors = concat $r.errors $errors | compact -}}
 {{- if $errors -}}

@@ -19,6 +19,13 @@ if TYPE_CHECKING:
 # Where the modules pinned under charttest/parts keep the CRDs of a group.
 _MODULES = {
     "gateway.networking.k8s.io": ("sigs.k8s.io/gateway-api", "config/crd/standard"),
+    "inference.networking.k8s.io": ("sigs.k8s.io/gateway-api-inference-extension", "config/crd/bases"),
+    "inference.networking.x-k8s.io": ("sigs.k8s.io/gateway-api-inference-extension", "config/crd/bases"),
+    "networking.istio.io": ("istio.io/api", "kubernetes"),
+    "traefik.io": (
+        "github.com/traefik/traefik/v3",
+        "docs/content/reference/dynamic-configuration/traefik.io_middlewares.yaml",
+    ),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,17 @@ STAGES = (
 )
 EVERY_NODE = {"key": "kubernetes.io/os", "operator": "In", "values": ["linux"]}
 PROVISION = "volume/fast/pvc-provision.yaml"
-CRD_FOLDERS = (("sigs.k8s.io/gateway-api", "config/crd/standard"),)
+CRD_FOLDERS = (
+    ("sigs.k8s.io/gateway-api", "config/crd/standard"),
+    ("sigs.k8s.io/gateway-api-inference-extension", "config/crd/bases"),
+    ("istio.io/api", "kubernetes"),
+    (
+        "github.com/traefik/traefik/v3",
+        "docs/content/reference/dynamic-configuration/traefik.io_middlewares.yaml",
+    ),
+)
+# The CRDs that charts use, where a module has many more.
+CRD_NAMES = {"istio.io/api": "(virtualservices|destinationrules)"}
 
 
 def stages() -> str:
@@ -79,11 +90,15 @@ def initial_objects(pools: Iterable[NodePool]) -> str:
 def custom_resources() -> list[str]:
     """The CustomResourceDefinitions, each as YAML."""
     return [
-        path.read_text(encoding="utf-8")
+        document
         for module, folder in CRD_FOLDERS
-        for path in _crd_files(parts.module_dir(module) / folder)
+        for document in _definitions(parts.module_dir(module) / folder, CRD_NAMES.get(module, ".*"))
     ]
 
 
-def _crd_files(folder: Path) -> list[Path]:
-    return [path for path in sorted(folder.glob("*.yaml")) if path.name != "kustomization.yaml"]
+def _definitions(folder: Path, names: str) -> list[str]:
+    wanted = re.compile(rf"^kind: CustomResourceDefinition$[\s\S]*^  name: {names}\..*$", re.M)
+    files = [folder] if folder.is_file() else sorted(folder.glob("*.y*ml"))
+    texts = [path.read_text(encoding="utf-8") for path in files]
+    documents = [part for text in texts for part in re.split(r"^---\s*$", text, flags=re.M)]
+    return [document for document in documents if wanted.search(document)]

@@ -142,7 +142,13 @@ PARTS = {
     )
 }
 
-MODULES = {"sigs.k8s.io/kwok": "kwok", "sigs.k8s.io/gateway-api": "crds"}
+MODULES = {
+    "sigs.k8s.io/kwok": "kwok",
+    "sigs.k8s.io/gateway-api": "crds",
+    "sigs.k8s.io/gateway-api-inference-extension": "crds",
+    "istio.io/api": "crds",
+    "github.com/traefik/traefik/v3": "crds",
+}
 """Modules whose files (not binaries) are used, by the family that pins them."""
 
 
