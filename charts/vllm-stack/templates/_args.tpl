@@ -9,6 +9,7 @@ name and the shape of its value are checked, against the table of the engine's f
 {{- if gt (int $p.pipeline) 1 }}{{ $args = append $args (print "--pipeline-parallel-size=" (int $p.pipeline)) }}{{ end -}}
 {{- if gt (int $p.data) 1 }}{{ $args = append $args (print "--data-parallel-size=" (int $p.data)) }}{{ end -}}
 {{- if $p.expert }}{{ $args = append $args "--enable-expert-parallel" }}{{ end -}}
+{{- with $w.ownArgs }}{{ $args = concat $args . }}{{ end -}}
 {{- if hasKey $body.shutdown "drainSeconds" }}{{ $args = append $args (print "--shutdown-timeout=" (int $body.shutdown.drainSeconds)) }}{{ end -}}
 {{- range $flag, $value := $body.args -}}
 {{- $named := print " " $flag " " }}{{ $option := print "--" $flag }}{{ $problem := "" -}}

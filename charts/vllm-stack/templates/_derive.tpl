@@ -18,17 +18,22 @@
 {{- $p := $body.parallelism -}}
 {{- $ranks := mul ($p.tensor | default 1) ($p.pipeline | default 1) -}}
 {{- $engines := int ($p.data | default 1) -}}
+{{- $nodes := int ($p.nodes | default 1) -}}
 {{- $_ := set $w "ranks" $ranks -}}
-{{- $_ := set $w "gpus" (mul $ranks $engines) -}}
+{{- $_ := set $w "nodes" $nodes -}}
+{{- $_ := set $w "gpus" (div (add (mul $ranks $engines) $nodes -1) $nodes) -}}
+{{- $_ := set $w "kind" "Deployment" -}}
+{{- if or (gt $nodes 1) (eq $body.cache.type "perReplica") (ne ($body.workload | default "auto") "auto") }}{{ include "vllm-stack.deriveKind" . }}{{ end -}}
 
 {{/*
-Message rings of the workers: 160 MiB per engine, 240 MiB per rank, 24 MiB for the group (vllm
+Message rings of the pod's workers: 160 MiB per engine, 240 MiB per rank, 24 MiB for the group (vllm
 shm_broadcast.py, multiproc_executor.py), and 1 GiB for NCCL. One GPU runs without workers; a CPU never does.
 */}}
 {{- $shm := $body.sharedMemory.size -}}
 {{- if kindIs "invalid" $shm -}}
 {{- $rings := 0 -}}
-{{- if or (gt $ranks 1) (not $body.accelerator.resource) }}{{ $rings = mul $engines (add 184 (mul 240 $ranks)) }}{{ end -}}
+{{- $here := max 1 (div $engines $nodes) -}}
+{{- if or (gt $ranks 1) (not $body.accelerator.resource) }}{{ $rings = mul $here (add 184 (mul 240 (div $w.gpus $here))) }}{{ end -}}
 {{- if or $rings (gt $engines 1) }}{{ $shm = print (div (add 2047 $rings) 1024) "Gi" }}{{ end -}}
 {{- end -}}
 {{- if $shm }}{{ $shm = include "vllm-stack.scalar" $shm }}{{ end -}}
@@ -61,7 +66,10 @@ shm_broadcast.py, multiproc_executor.py), and 1 GiB for NCCL. One GPU runs witho
 {{- $_ := set $w "chatTemplate" (ternary $template "" (not (not $inline))) -}}
 {{- if $inline }}{{ $template = "/etc/vllm-stack/chat-template.jinja" }}{{ end -}}
 {{- $_ := set $w "chatTemplatePath" $template -}}
-{{- $envKey := print $w.budgetSeconds $body.cache.mountPath (ternary "" (toJson $body.env) (empty $body.env)) -}}
+{{- $_ := set $w "role" ($body.role | default "server") -}}
+{{- $_ := set $w "balancing" ($p.balancing | default "internal") -}}
+{{- if or (gt $nodes 1) (ne $w.role "server") }}{{ include "vllm-stack.deriveGroup" . }}{{ end -}}
+{{- $envKey := print $w.budgetSeconds $body.cache.mountPath (ternary "" (toJson $body.env) (empty $body.env)) (hasKey $w "podEnv" | ternary (toJson $w.podEnv) "") -}}
 {{- if not (hasKey $r.envs $envKey) }}{{ $_ := set $r.envs $envKey (include "vllm-stack.env" .) }}{{ end -}}
 {{- $_ := set $w "env" (get $r.envs $envKey) -}}
 {{- include "vllm-stack.args" . -}}

@@ -21,13 +21,15 @@
     - {{ toJson . }}
     {{- end }}
 {{- end }}
-{{- if or $s.spread $s.topologySpreadConstraints }}
+{{- /* The pods of a group fill their nodes and want to be close. */}}
+{{- $spread := and $s.spread (eq .w.nodes 1) }}
+{{- if or $spread $s.topologySpreadConstraints }}
   topologySpreadConstraints:
-    {{- if $s.spread }}
+    {{- if $spread }}
     - topologyKey: kubernetes.io/hostname
       maxSkew: 1
       whenUnsatisfiable: ScheduleAnyway
-      matchLabelKeys: [pod-template-hash]
+      matchLabelKeys: [{{ ternary "pod-template-hash" "controller-revision-hash" (eq .w.kind "Deployment") }}]
       labelSelector: {matchLabels: {app.kubernetes.io/instance: {{ quote .root.Release.Name }}, vllm-stack.io/model: {{ quote .w.model }}, vllm-stack.io/variant: {{ quote .w.variant }}}}
     {{- end }}
     {{- range $s.topologySpreadConstraints }}

@@ -4,6 +4,12 @@
 metadata:
   labels:
     {{- $w.selector | nindent 4 }}
+    {{- if ne $w.role "server" }}
+    llm-d.ai/role: {{ $w.role }}
+    {{- end }}
+    {{- if ne (.root.Values.mesh | default "none") "none" }}
+    {{- include "vllm-stack.meshLabels" . | trim | nindent 4 }}
+    {{- end }}
     {{- range $name, $value := $body.podLabels }}
     {{ $name }}: {{ quote $value }}
     {{- end }}
@@ -45,9 +51,12 @@ spec:
         {{- end }}
       env:
         {{- $w.env }}
+      {{- if not $w.headless }}
       ports:
         - {name: http, containerPort: {{ $w.engine.port }}}
+      {{- end }}
       {{- include "vllm-stack.resources" . }}
+      {{- if not $w.headless }}
       {{- if $w.budgetSeconds }}
       startupProbe: {httpGet: {path: {{ $w.engine.probePath }}, port: http}, periodSeconds: 2, timeoutSeconds: 2, failureThreshold: {{ div (add $w.budgetSeconds 1) 2 }}}
       livenessProbe: {httpGet: {path: {{ $w.engine.probePath }}, port: http}, periodSeconds: 10, timeoutSeconds: 10, failureThreshold: 6}
@@ -55,6 +64,7 @@ spec:
       readinessProbe: {httpGet: {path: {{ $w.engine.probePath }}, port: http}, periodSeconds: 5, timeoutSeconds: 5, failureThreshold: 3}
       {{- with int $body.shutdown.preStopSeconds }}
       lifecycle: {preStop: {sleep: {seconds: {{ . }}}}}
+      {{- end }}
       {{- end }}
       securityContext: {allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}
       volumeMounts:
@@ -70,12 +80,14 @@ spec:
         - {name: chat-template, mountPath: /etc/vllm-stack, readOnly: true}
         {{- end }}
   volumes:
+    {{- if not $w.ownClaims }}
     - name: cache
       {{- if $w.claim }}
       persistentVolumeClaim: {claimName: {{ $w.claim }}}
       {{- else }}
       emptyDir: {{ ternary (dict "sizeLimit" $cache.size) dict (hasKey $cache "size") | toJson }}
       {{- end }}
+    {{- end }}
     - {name: tmp, emptyDir: {}}
     {{- if $w.shm }}
     - {name: shm, emptyDir: {medium: Memory, sizeLimit: {{ $w.shm }}}}

@@ -2,11 +2,14 @@
 
 {{/* What rolls the pods beside their own spec: configuration, chart-made Secrets, and the wish to restart. */}}
 {{- define "vllm-stack.podAnnotations" -}}
-{{- $restartedAt := .w.body.rollout.restartedAt -}}
-{{- if or .w.chatTemplate .root.resolved.secretChecksum $restartedAt .w.body.podAnnotations }}
+{{- $restartedAt := .w.body.rollout.restartedAt }}{{ $mesh := ne (.root.Values.mesh | default "none") "none" -}}
+{{- if or $mesh .w.chatTemplate .root.resolved.secretChecksum $restartedAt .w.body.podAnnotations }}
   annotations:
     {{- range $name, $value := .w.body.podAnnotations }}
     {{ $name }}: {{ quote $value }}
+    {{- end }}
+    {{- if $mesh }}
+    {{- include "vllm-stack.meshAnnotations" . | trim | nindent 4 }}
     {{- end }}
     {{- with .w.chatTemplate }}
     checksum/config: {{ sha256sum . }}
@@ -28,7 +31,7 @@
       "TORCHINDUCTOR_CACHE_DIR" (print $at "/torchinductor") "TRITON_CACHE_DIR" (print $at "/triton")
       "VLLM_NO_USAGE_STATS" "1" -}}
 {{- with .w.budgetSeconds }}{{ $_ := set $env "VLLM_ENGINE_READY_TIMEOUT_S" . }}{{ end -}}
-{{- range $from := list .root.resolved.secretEnv $body.env }}{{ range $name, $value := $from }}{{ $_ := set $env $name $value }}{{ end }}{{ end -}}
+{{- range $from := list .root.resolved.secretEnv (.w.podEnv | default dict) $body.env }}{{ range $name, $value := $from }}{{ $_ := set $env $name $value }}{{ end }}{{ end -}}
 {{- range $name, $value := $env }}
 {{- if kindIs "map" $value }}
         - {name: {{ $name }}, valueFrom: {{ toJson $value.valueFrom }}}

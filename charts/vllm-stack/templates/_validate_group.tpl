@@ -1,0 +1,117 @@
+{{/* The rules of kinds of workload, of groups over nodes and of roles, see _validate.tpl. */}}
+
+{{/* {root, w} */}}
+{{- define "vllm-stack.validateKind" -}}
+{{- $w := .w }}{{ $body := $w.body }}{{ $rollout := $body.rollout -}}
+{{- if and (ne $w.kind "LeaderWorkerSet") (gt $w.nodes 1) -}}
+{{- include "vllm-stack.error" (list . "workload" (printf "%d nodes need a LeaderWorkerSet; set leaderworkerset or auto" $w.nodes)) -}}
+{{- else if and (eq $w.kind "LeaderWorkerSet") (eq $w.nodes 1) -}}
+{{- include "vllm-stack.error" (list . "workload" "a LeaderWorkerSet spreads a replica over nodes, and parallelism.nodes is 1; set auto, or more nodes") -}}
+{{- end -}}
+{{- if and (eq $body.cache.type "perReplica") (eq $w.kind "Deployment") -}}
+{{- include "vllm-stack.error" (list . "cache.type" "the pods of a Deployment cannot have claims of their own; set workload: statefulset, or auto") -}}
+{{- end -}}
+{{- if and $body.scheduling.exclusiveTopology (ne $w.kind "LeaderWorkerSet") -}}
+{{- include "vllm-stack.error" (list . "scheduling.exclusiveTopology" "only groups of pods can have a domain for themselves; remove it, or set parallelism.nodes") -}}
+{{- end -}}
+{{- if and (eq $w.kind "StatefulSet") (not (has (toString $rollout.maxSurge) (list "0" "0%" "<nil>"))) -}}
+{{- include "vllm-stack.error" (list . "rollout.maxSurge" "a StatefulSet adds no pod in a rollout; set 0") -}}
+{{- end -}}
+{{- if and (eq $w.kind "StatefulSet") (hasKey $rollout "maxUnavailable") (ne (toString $rollout.maxUnavailable) "1") (semverCompare "<1.35.0-0" .root.Capabilities.KubeVersion.Version) -}}
+{{- include "vllm-stack.error" (list . "rollout.maxUnavailable" "a StatefulSet replaces one pod at a time before Kubernetes 1.35; set 1") -}}
+{{- end -}}
+{{- if and (eq $w.kind "LeaderWorkerSet") (gt (int $rollout.minReadySeconds) 0) -}}
+{{- include "vllm-stack.error" (list . "rollout.minReadySeconds" "a LeaderWorkerSet knows no such time; set 0") -}}
+{{- end -}}
+{{- end -}}
+
+{{/* {root, w}: how ranks are laid out over nodes, as vLLM's arg_utils.py and config/parallel.py accept it */}}
+{{- define "vllm-stack.validateGroup" -}}
+{{- $w := .w }}{{ $p := $w.body.parallelism }}{{ $nodes := $w.nodes }}{{ $data := int ($p.data | default 1) }}{{ $all := mul $w.ranks $data -}}
+{{- if mod $all $nodes -}}
+{{- include "vllm-stack.error" (list . "parallelism.nodes" (printf "%d nodes cannot share tensor × pipeline × data = %d GPUs equally; set a divisor of it" $nodes $all)) -}}
+{{- else if and (mod $data $nodes) (mod $nodes $data) -}}
+{{- include "vllm-stack.error" (list . "parallelism.data" (printf "%d copies on %d nodes would share a node without filling it; set a multiple or a divisor of nodes" $data $nodes)) -}}
+{{- end -}}
+{{- if and (ne $w.balancing "internal") (or (eq $nodes 1) (eq $data 1)) -}}
+{{- include "vllm-stack.error" (list . "parallelism.balancing" (printf "%s is a choice among copies on several nodes, and %s is 1; set internal" $w.balancing (ternary "nodes" "data" (eq $nodes 1)))) -}}
+{{- else if and (eq $w.balancing "hybrid") (or (mod $data $nodes) (eq $data $nodes)) -}}
+{{- include "vllm-stack.error" (list . "parallelism.balancing" (printf "hybrid needs two or more whole copies on every node, and %d copies are on %d; set data to a multiple of nodes, or external with one copy on each" $data $nodes)) -}}
+{{- else if and (eq $w.balancing "external") (ne $data $nodes) -}}
+{{- include "vllm-stack.error" (list . "parallelism.balancing" (printf "external needs one copy on every node, and %d copies are on %d; set data and nodes to the same number, or hybrid" $data $nodes)) -}}
+{{- end -}}
+{{- if gt $nodes 1 -}}
+{{- range $flag := list "distributed-executor-backend" "data-parallel-backend" -}}
+{{- if not (has (get $w.body.args $flag | default "mp") (list "mp")) -}}
+{{- include "vllm-stack.error" (list $ (print "args." $flag) (printf "groups run by vLLM's own multiprocessing, the chart starts no %s; remove it" (get $w.body.args $flag))) -}}
+{{- end -}}
+{{- end -}}
+{{- range $w.body.extraArgs -}}
+{{- if regexMatch "^--api[-_]server[-_]count(=|$)" . -}}
+{{- include "vllm-stack.error" (list $ "extraArgs" "--api-server-count would reach the workers, which have no API server; set args.api-server-count") -}}
+{{- end -}}
+{{- end -}}
+{{- if and (hasKey $w.body.env "VLLM_HOST_IP") (kindIs "invalid" $w.body.env.VLLM_HOST_IP) -}}
+{{- include "vllm-stack.error" (list . "env.VLLM_HOST_IP" "the pods of a group find the leader by it; remove the null") -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* {root, w}: engine flags that depend on how the model is split */}}
+{{- define "vllm-stack.validateParallelArgs" -}}
+{{- $w := .w }}{{ $args := $w.body.args -}}
+{{- if and (eq (toString (get $args "enable-fault-tolerance")) "true") (ne $w.balancing "external") -}}
+{{- include "vllm-stack.error" (list . "args.enable-fault-tolerance" "vLLM has it with external balancing only; set parallelism.balancing: external, or remove it") -}}
+{{- end -}}
+{{- if and (eq (toString (get $args "enable-elastic-ep")) "true") (eq $w.balancing "hybrid") -}}
+{{- include "vllm-stack.error" (list . "args.enable-elastic-ep" "vLLM has it with internal and external balancing only; set parallelism.balancing, or remove it") -}}
+{{- end -}}
+{{- if and (eq (toString (get $args "enable-eplb")) "true") (not $w.body.parallelism.expert) -}}
+{{- include "vllm-stack.error" (list . "args.enable-eplb" "there are no spread experts to balance; set parallelism.expert: true, or remove it") -}}
+{{- end -}}
+{{- end -}}
+
+{{/* {root, w}: a variant that prefills or decodes */}}
+{{- define "vllm-stack.validateRole" -}}
+{{- $w := .w }}{{ $connector := $w.body.disaggregation.connector | default "NixlConnector" }}{{ $pipeline := int $w.body.parallelism.pipeline -}}
+{{- range $flag := list "kv-transfer-config" "kv-offloading-size" -}}
+{{- if hasKey $w.body.args $flag -}}
+{{- include "vllm-stack.error" (list $ (print "args." $flag) (printf "the role %s sets the connector; set disaggregation, or role: server" $w.role)) -}}
+{{- end -}}
+{{- end -}}
+{{- if and (gt $pipeline 1) (or (ne $connector "NixlPushConnector") (eq $w.role "decode")) -}}
+{{- include "vllm-stack.error" (list . "parallelism.pipeline" (printf "%s hands over no cache of %s with pipeline > 1; set 1 and more tensor%s" $connector $w.role (ternary ", or connector: NixlPushConnector" "" (eq $w.role "prefill")))) -}}
+{{- end -}}
+{{- if hasKey ($w.body.podLabels | default dict) "llm-d.ai/role" -}}
+{{- include "vllm-stack.error" (list . "podLabels.llm-d.ai/role" "role sets it; remove it") -}}
+{{- end -}}
+{{- end -}}
+
+{{/* root -> JSON list of what is wrong between workloads: roles of one model, and Services that would be one */}}
+{{- define "vllm-stack.groupErrors" -}}
+{{- $errors := list }}{{ $services := dict -}}
+{{- range $m := .resolved.models -}}
+{{- $_ := set $services $m.name (print "models." $m.key) -}}
+{{- $roles := dict }}{{ range $m.workloads }}{{ $_ := set $roles .role .path }}{{ end -}}
+{{- if or (hasKey $roles "prefill") (hasKey $roles "decode") -}}
+{{- $_ := set $m "disaggregated" true -}}
+{{- with $roles.server -}}
+{{- $errors = append $errors (print . ".role: a model whose variants prefill and decode has no servers, its Service leads to decode; set prefill or decode, or enabled: false") -}}
+{{- end -}}
+{{- range $role, $other := dict "prefill" "decode" "decode" "prefill" -}}
+{{- if and (hasKey $roles $role) (not (hasKey $roles $other)) -}}
+{{- $errors = append $errors (printf "%s.role: no variant of models.%s has the role %s; add one" (get $roles $role) $m.key $other) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- range $w := .resolved.workloads -}}
+{{- with $w.ownService -}}
+{{- if hasKey $services . -}}
+{{- $errors = append $errors (printf "%s: the Service %s of its pods has the name of that of %s; rename one of them" $w.path . (get $services .)) -}}
+{{- end -}}
+{{- $_ := set $services . $w.path -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $errors -}}
+{{- end -}}
