@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from charttest.checks import Manifests
+from charttest.checks.model import SERVING
 from charttest.externals import stand_ins
 from charttest.helm import helm
 from charttest.lint import Scenario
@@ -23,18 +25,30 @@ if TYPE_CHECKING:
 
 FILES = sorted((Path(__file__).parents[2] / "charts/vllm-stack/ci").glob("*-values.yaml"))
 LIVES = [(path, major) for path in FILES for major in (3, 4)]
+# The label that says which template a pod is made from: of a group, of a Deployment, of a StatefulSet.
+REVISIONS = (
+    "leaderworkerset.sigs.k8s.io/template-revision-hash",
+    "pod-template-hash",
+    "controller-revision-hash",
+)
 # Rolls every pod and nothing else.
 CHANGE = {"defaults": {"podAnnotations": {"example.com/change": "1"}}}
 
 
 @pytest.fixture(scope="module")
 def lives(
-    chart: Chart, release_factory: Releases, gpu_nodes: list[GpuNode]
+    chart: Chart,
+    release_factory: Releases,
+    gpu_nodes: list[GpuNode],
+    group_controller: None,
+    request: pytest.FixtureRequest,
 ) -> Iterator[dict[tuple[Path, int], Future[None]]]:
+    asked = [item.callspec.params for item in request.session.items if "major" in getattr(item, "fixturenames", ())]
+    chosen = [(each["path"], each["major"]) for each in asked]
     with ThreadPoolExecutor(max_workers=4) as pool:
         yield {
             (path, major): pool.submit(live, chart, release_factory, path, major, gpu_nodes)
-            for path, major in LIVES
+            for path, major in chosen
         }
         pool.shutdown(cancel_futures=True)
 
@@ -68,7 +82,8 @@ def live(
 
     release.install(path)
     pods = running(release)
-    assert len(pods) == sum(item.spec["replicas"] for item in rendered.find("Deployment"))
+    workloads = [pod for pod in Manifests(rendered.objects).pods if pod.owner.kind in SERVING]
+    assert len(pods) == sum(pod.owner.spec["replicas"] * pod.per_replica for pod in workloads)
     for pod in pods:
         assert_is_on_its_node(pod, gpu_nodes)
     first = revisions(pods)
@@ -90,24 +105,30 @@ def live(
         for item in rendered.find("PersistentVolumeClaim")
         if "helm.sh/resource-policy" in item["metadata"].get("annotations", {})
     }
-    assert {claim["metadata"]["name"] for claim in release.get("persistentvolumeclaims")} == kept
-    kinds = "deployments,services,poddisruptionbudgets,configmaps,secrets,serviceaccounts,httproutes"
+    # Those of a StatefulSet or LeaderWorkerSet stay as their retention says: one for each of its pods.
+    of_pods = {f"cache-{pod['metadata']['name']}" for pod in pods if owns_a_claim(pod)}
+    assert {claim["metadata"]["name"] for claim in release.get("persistentvolumeclaims")} == kept | of_pods
+    kinds = (
+        "deployments,statefulsets,leaderworkersets,services,poddisruptionbudgets,configmaps,secrets,"
+        "serviceaccounts,httproutes"
+    )
     selector = f"app.kubernetes.io/instance={release.name}"
     assert release.get(kinds, "--selector", selector) == []
 
 
 def rolled_out(release: Release) -> None:
     """Wait for the last pods: `helm --wait` of Helm 3 is content with all but maxUnavailable of them."""
-    which = ("deployments", "--selector", f"app.kubernetes.io/instance={release.name}")
-    release.kubectl("rollout", "status", *which, "--namespace", release.namespace, "--timeout=60s")
+    which = ("--selector", f"app.kubernetes.io/instance={release.name}", "--namespace", release.namespace)
+    for kind in ("deployments", "statefulsets"):
+        if release.get(kind, *which[:2]):
+            release.kubectl("rollout", "status", kind, *which, "--timeout=60s")
 
 
 def running(release: Release) -> list[dict[str, Any]]:
     """The pods of a release that are not on their way out; all of them are ready."""
     where = ("--selector", f"app.kubernetes.io/instance={release.name}")
     # Helm 3 waits until at most maxUnavailable pods are missing, not until the rollout is over.
-    status = ("status", "deployments", *where, "--namespace", release.namespace, "--timeout=60s")
-    release.kubectl("rollout", *status)
+    rolled_out(release)
     pods = [pod for pod in release.get("pods", *where) if "deletionTimestamp" not in pod["metadata"]]
     for pod in pods:
         conditions = {entry["type"]: entry["status"] for entry in pod["status"]["conditions"]}
@@ -117,7 +138,16 @@ def running(release: Release) -> list[dict[str, Any]]:
 
 def revisions(pods: list[dict[str, Any]]) -> set[str]:
     """The pod templates that these pods are made from."""
-    return {pod["metadata"]["labels"]["pod-template-hash"] for pod in pods}
+    return {
+        next(pod["metadata"]["labels"][label] for label in REVISIONS if label in pod["metadata"]["labels"])
+        for pod in pods
+    }
+
+
+def owns_a_claim(pod: dict[str, Any]) -> bool:
+    """Whether the pod mounts a claim that was made for it alone."""
+    claims = [volume.get("persistentVolumeClaim", {}) for volume in pod["spec"]["volumes"]]
+    return any(claim.get("claimName") == f"cache-{pod['metadata']['name']}" for claim in claims)
 
 
 def assert_is_on_its_node(pod: dict[str, Any], gpu_nodes: list[GpuNode]) -> None:

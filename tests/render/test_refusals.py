@@ -49,7 +49,7 @@ BODIES: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"parallelism": {"nodes": 2}},
-        "parallelism.nodes: 2 nodes need a LeaderWorkerSet, which this version does not render; set 1",
+        "parallelism.nodes: 2 nodes cannot share tensor × pipeline × data = 1 GPUs equally; set a divisor of it",
     ),
     (
         {"accelerator": {"product": "A", "productLabel": None}},

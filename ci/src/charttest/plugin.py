@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from charttest.helm import Values
 
-_CLUSTER_FIXTURES = {"kube_cluster", "kube_config", "kubectl", "local_cluster", "node_cluster"}
+_CLUSTER_FIXTURES = {"group_controller", "kube_cluster", "kube_config", "kubectl", "local_cluster", "node_cluster"}
 _GIVEN = pytest.StashKey[str | None]()  # --kubeconfig as it was given
 
 
@@ -157,6 +157,22 @@ def release_factory(kubectl: Kubectl, chart: Chart) -> Iterator[Releases]:
     """
     with Releases(kubectl, chart.path) as releases:
         yield releases
+
+
+@pytest.fixture(scope="session")
+def group_controller(pytestconfig: pytest.Config, request: pytest.FixtureRequest) -> None:
+    """The real LeaderWorkerSet controller: it runs in the local cluster from here on.
+
+    With `--kubeconfig` that cluster must have it already; skips where it does not.
+    """
+    if pytestconfig.stash[_GIVEN]:
+        kubectl = request.getfixturevalue("kubectl")
+        if not kubectl("api-resources", "--api-group=leaderworkerset.x-k8s.io", "--output=name").strip():
+            pytest.skip("the cluster of --kubeconfig has no LeaderWorkerSet controller")
+        return
+    from charttest.controllers import leaderworkerset  # noqa: PLC0415 - only when a test needs it
+
+    leaderworkerset.start(request.getfixturevalue("local_cluster"))
 
 
 @pytest.fixture(scope="session")
