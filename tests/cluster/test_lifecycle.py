@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 FILES = sorted((Path(__file__).parents[2] / "charts/vllm-stack/ci").glob("*-values.yaml"))
 LIVES = [(path, major) for path in FILES for major in (3, 4)]
+NAMES = [f"{path.stem.removesuffix('-values')}-helm{major}" for path, major in LIVES]
 # The label that says which template a pod is made from: of a group, of a Deployment, of a StatefulSet.
 REVISIONS = (
     "leaderworkerset.sigs.k8s.io/template-revision-hash",
@@ -40,14 +41,16 @@ def lives(
     chart: Chart,
     release_factory: Releases,
     gpu_nodes: list[GpuNode],
-    group_controller: None,
+    group_controller: bool,
     request: pytest.FixtureRequest,
 ) -> Iterator[dict[tuple[Path, int], Future[None]]]:
-    asked = [item.callspec.params for item in request.session.items if "major" in getattr(item, "fixturenames", ())]
-    chosen = [(each["path"], each["major"]) for each in asked]
+    selected = {item.name.partition("[")[2].rstrip("]") for item in request.session.items}
+    chosen = [life for life, name in zip(LIVES, NAMES, strict=True) if name in selected]
     with ThreadPoolExecutor(max_workers=4) as pool:
         yield {
-            (path, major): pool.submit(live, chart, release_factory, path, major, gpu_nodes)
+            (path, major): pool.submit(
+                live, chart, release_factory(helm=helm(major)), path, gpu_nodes, group_controller
+            )
             for path, major in chosen
         }
         pool.shutdown(cancel_futures=True)
@@ -56,7 +59,7 @@ def lives(
 @pytest.mark.parametrize(
     ("path", "major"),
     LIVES,
-    ids=[f"{path.stem.removesuffix('-values')}-helm{major}" for path, major in LIVES],
+    ids=NAMES,
 )
 def test_a_scenario_installs_rolls_and_leaves_nothing(
     lives: dict[tuple[Path, int], Future[None]], path: Path, major: int
@@ -66,17 +69,18 @@ def test_a_scenario_installs_rolls_and_leaves_nothing(
 
 def live(
     chart: Chart,
-    release_factory: Releases,
+    release: Release,
     path: Path,
-    major: int,
     gpu_nodes: list[GpuNode],
+    groups: bool,
 ) -> None:
     """One life of a release, from the objects it expects to what it leaves behind."""
-    release = release_factory(helm=helm(major))
     scenario = Scenario.of(path)
     rendered = chart.render(
         path, release=release.name, namespace=release.namespace, external=scenario.external
     )
+    if rendered.find("LeaderWorkerSet") and not groups:
+        pytest.skip("the cluster of --kubeconfig has no LeaderWorkerSet controller")
     if objects := stand_ins(rendered, scenario.external):
         release.kubectl.apply(*objects, namespace=release.namespace)
 

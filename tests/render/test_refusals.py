@@ -283,7 +283,7 @@ def test_an_unknown_key_is_refused_at_every_level(chart: Chart, major: int) -> N
 # A value of the wrong type or out of range, and what the schema says at its path.
 TYPES: list[tuple[str, Any, str]] = [
     ("engine", "sglang", "value must be one of 'vllm'"),
-    ("workload", "statefulset", "value must be one of 'auto', 'deployment'"),
+    ("workload", "daemonset", "value must be one of 'auto', 'deployment', 'statefulset', 'leaderworkerset'"),
     ("replicas", -1, "minimum: got -1, want 0"),
     ("replicas", "two", "got string, want null or integer"),
     ("parallelism/tensor", 0, "minimum: got 0, want 1"),

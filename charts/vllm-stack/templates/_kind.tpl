@@ -39,7 +39,7 @@ volumeClaimTemplates:
       resources:
         requests:
           storage: {{ include "vllm-stack.scalar" ($cache.size | default "") | quote }}
-{{- with $cache.retention }}
+{{- with pick ($cache.retention | default dict) "whenDeleted" "whenScaled" }}
 persistentVolumeClaimRetentionPolicy: {{ toJson . }}
 {{- end }}
 {{- end -}}

@@ -29,7 +29,14 @@ if TYPE_CHECKING:
 
     from charttest.helm import Values
 
-_CLUSTER_FIXTURES = {"group_controller", "kube_cluster", "kube_config", "kubectl", "local_cluster", "node_cluster"}
+_CLUSTER_FIXTURES = {
+    "group_controller",
+    "kube_cluster",
+    "kube_config",
+    "kubectl",
+    "local_cluster",
+    "node_cluster",
+}
 _GIVEN = pytest.StashKey[str | None]()  # --kubeconfig as it was given
 
 
@@ -160,19 +167,17 @@ def release_factory(kubectl: Kubectl, chart: Chart) -> Iterator[Releases]:
 
 
 @pytest.fixture(scope="session")
-def group_controller(pytestconfig: pytest.Config, request: pytest.FixtureRequest) -> None:
-    """The real LeaderWorkerSet controller: it runs in the local cluster from here on.
+def group_controller(pytestconfig: pytest.Config, request: pytest.FixtureRequest) -> bool:
+    """The real LeaderWorkerSet controller: in the local cluster it runs from here on.
 
-    With `--kubeconfig` that cluster must have it already; skips where it does not.
+    With `--kubeconfig`: whether that cluster has it.
     """
-    if pytestconfig.stash[_GIVEN]:
-        kubectl = request.getfixturevalue("kubectl")
-        if not kubectl("api-resources", "--api-group=leaderworkerset.x-k8s.io", "--output=name").strip():
-            pytest.skip("the cluster of --kubeconfig has no LeaderWorkerSet controller")
-        return
     from charttest.controllers import leaderworkerset  # noqa: PLC0415 - only when a test needs it
 
+    if pytestconfig.stash[_GIVEN]:
+        return leaderworkerset.is_there(request.getfixturevalue("kubectl"))
     leaderworkerset.start(request.getfixturevalue("local_cluster"))
+    return True
 
 
 @pytest.fixture(scope="session")

@@ -21,9 +21,7 @@ def _run(manifests: Manifests) -> Iterator[tuple[Manifest, str]]:
             covered = {id(pod.owner) for pod in manifests.pods if matches(selector, pod.labels)}
             if len(covered) != 1 or not covered <= groups:
                 yield item, f"its selector {selector} is that of no workload of this release"
-            elif any(
-                not matches(selector, pod.labels) for pod in manifests.pods if id(pod.owner) in covered
-            ):
+            elif any(not matches(selector, pod.labels) for pod in manifests.pods if id(pod.owner) in covered):
                 yield item, f"its selector {selector} leaves out pods of the groups it is for"
         if "minAvailable" in item.spec and "maxUnavailable" in item.spec:
             yield item, "sets both minAvailable and maxUnavailable"

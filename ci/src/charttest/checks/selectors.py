@@ -24,7 +24,8 @@ def match_labels(item: Manifest) -> dict[str, str]:
 
 def _run(manifests: Manifests) -> Iterator[tuple[Manifest, str]]:
     serving = [pod for pod in manifests.pods if pod.owner.kind in SERVING]
-    workloads = [pod for pod in serving if pod.owner.kind != "LeaderWorkerSet"]  # which selects by labels of its own
+    # A LeaderWorkerSet selects by labels of its own.
+    workloads = [pod for pod in serving if pod.owner.kind != "LeaderWorkerSet"]
     for item in manifests.of(*SERVING):
         if item.kind != "LeaderWorkerSet" and not item.spec.get("template"):
             yield item, "has no pod template"

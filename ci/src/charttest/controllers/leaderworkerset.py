@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from charttest.cluster import LocalCluster
+    from charttest.kubectl import Kubectl
 
 LOOPBACK = "127.0.0.1"
+WEBHOOK = "vleaderworkerset.kb.io"
 NAME_LABEL = "leaderworkerset.sigs.k8s.io/name"
 
 
@@ -30,10 +32,20 @@ def start(cluster: LocalCluster) -> None:
     for suffix in ("crt", "key"):
         shutil.copyfile(pki / f"apiserver.{suffix}", folder / f"tls.{suffix}")
     (folder / "config.yaml").write_text(yaml.safe_dump(_configuration(folder, port)), encoding="utf-8")
-    command = [str(parts.find("lws")), f"--kubeconfig={cluster.kubeconfig}", f"--config={folder / 'config.yaml'}"]
+    command = [
+        str(parts.find("lws")),
+        f"--kubeconfig={cluster.kubeconfig}",
+        f"--config={folder / 'config.yaml'}",
+    ]
     cluster.add("lws", command, lambda: _listens(port))
     authority = base64.b64encode((pki / "ca.crt").read_bytes()).decode()
     cluster.kubectl.apply(*_webhooks(f"https://{LOOPBACK}:{port}", authority))
+
+
+def is_there(kubectl: Kubectl) -> bool:
+    """Whether a cluster has the controller: its definitions alone do nothing, its webhooks need it."""
+    found = kubectl.get("validatingwebhookconfigurations")
+    return any(hook["name"] == WEBHOOK for each in found for hook in each.get("webhooks", ()))
 
 
 def _configuration(folder: Path, port: int) -> dict[str, Any]:
