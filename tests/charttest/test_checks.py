@@ -230,6 +230,18 @@ CASES: list[tuple[str, list[dict[str, Any]], str, list[dict[str, Any]]]] = [
         [service(ports=[{"port": 80, "targetPort": 8000}]), deployment()],
     ),
     (
+        "services",
+        [service(), deployment(container(ports=[]), pod={"initContainers": [container(name="once")]})],
+        "has no container port named 'http'",
+        [
+            service(),
+            deployment(
+                container(ports=[]),
+                pod={"initContainers": [container(name="proxy", restartPolicy="Always")]},
+            ),
+        ],
+    ),
+    (
         "disruption",
         [budget({"matchLabels": {"app": "b"}}, maxUnavailable=1), deployment()],
         "is that of no workload",

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from charttest.render import Rendered
 
 OWN_CLAIM = {"type": "perReplica", "size": "40Gi"}
-ENGINE_PORT = 8000
 
 
 def body(data: int = 1, **sizes: Any) -> dict[str, Any]:
@@ -346,6 +345,29 @@ def test_a_role_changes_no_selector_of_a_workload(render_model: RenderModel) -> 
         assert (
             before.one("Deployment", name).spec["selector"] == after.one("Deployment", name).spec["selector"]
         )
+
+
+def test_a_routing_sidecar_takes_the_port_of_decode_and_outlives_its_engine(
+    render_model: RenderModel,
+) -> None:
+    sidecar = {"image": "example.com/routing:v1", "args": ["--a=b"]}
+    rendered = render_model({**DISAGGREGATED, "disaggregation": {"sidecar": sidecar}})
+    decode = rendered.one("Deployment", "r-m").spec["template"]
+    (proxy,) = decode["spec"]["initContainers"]
+    assert (proxy["image"], proxy["args"], proxy["restartPolicy"]) == (
+        sidecar["image"],
+        sidecar["args"],
+        "Always",
+    )
+    assert proxy["ports"] == [{"name": "http", "containerPort": 8000}]
+    engine = container(decode)
+    assert engine["ports"] == [{"name": "engine", "containerPort": 8200}]
+    assert "--port=8200" in engine["args"]
+    probes = ("startupProbe", "livenessProbe", "readinessProbe")
+    assert {engine[probe]["httpGet"]["port"] for probe in probes} == {"engine"}
+    prefill = rendered.one("Deployment", "r-m-p").spec["template"]
+    assert "initContainers" not in prefill["spec"]
+    assert "--port=8000" in container(prefill)["args"]
 
 
 def test_a_server_knows_nothing_of_disaggregation(render_model: RenderModel) -> None:

@@ -2,7 +2,7 @@
 name and the shape of its value are checked, against the table of the engine's file. */}}
 {{- define "vllm-stack.args" -}}
 {{- $w := .w }}{{ $body := $w.body }}{{ $owned := $w.engine.owned }}{{ $flags := $w.engine.flags }}{{ $p := $body.parallelism -}}
-{{- $args := concat (list $w.modelPath (print "--port=" $w.engine.port) "--served-model-name") $w.servedNames -}}
+{{- $args := concat (list $w.modelPath (print "--port=" $w.port) "--served-model-name") $w.servedNames -}}
 {{- with $body.source.revision }}{{ $args = append $args (print "--revision=" .) }}{{ end -}}
 {{- with $w.chatTemplatePath }}{{ $args = append $args (print "--chat-template=" .) }}{{ end -}}
 {{- if gt (int $p.tensor) 1 }}{{ $args = append $args (print "--tensor-parallel-size=" (int $p.tensor)) }}{{ end -}}

@@ -67,6 +67,7 @@ shm_broadcast.py, multiproc_executor.py), and 1 GiB for NCCL. One GPU runs witho
 {{- if $inline }}{{ $template = "/etc/vllm-stack/chat-template.jinja" }}{{ end -}}
 {{- $_ := set $w "chatTemplatePath" $template -}}
 {{- $_ := set $w "role" ($body.role | default "server") -}}
+{{- $_ := set $w "port" $engine.port }}{{ $_ := set $w "portName" "http" -}}
 {{- $_ := set $w "balancing" ($p.balancing | default "internal") -}}
 {{- if or (gt $nodes 1) (ne $w.role "server") }}{{ include "vllm-stack.deriveGroup" . }}{{ end -}}
 {{- $envKey := print $w.budgetSeconds $body.cache.mountPath (ternary "" (toJson $body.env) (empty $body.env)) (hasKey $w "podEnv" | ternary (toJson $w.podEnv) "") -}}

@@ -14,6 +14,9 @@
 {{- with $d.extraConfig }}{{ $_ := set $transfer "kv_connector_extra_config" . }}{{ end -}}
 {{- $args = append $args (print "--kv-transfer-config=" (toRawJson $transfer)) -}}
 {{- $_ := set .root.resolved "groups" true -}}
+{{- if and (eq $w.role "decode") ($d.sidecar | default dict).image -}}
+{{- $_ := set $w "sidecar" $d.sidecar }}{{ $_ := set $w "port" 8200 }}{{ $_ := set $w "portName" "engine" -}}
+{{- end -}}
 {{- end -}}
 {{- $_ := set $w "podEnv" $env -}}
 {{- $_ := set $w "ownArgs" $args -}}
@@ -51,6 +54,20 @@ serve nobody: no API server, no probes, a role that no Service selects. */}}
 {{- end -}}
 {{- $_ := set $worker "args" $args -}}
 {{- $_ := set $w "worker" $worker -}}
+{{- end -}}
+
+{{/* {w} -> the proxy in front of a decode engine. A native sidecar: it ends after the engine has drained. */}}
+{{- define "vllm-stack.routingSidecar" }}
+  initContainers:
+    - name: routing
+      image: {{ .w.sidecar.image }}
+      restartPolicy: Always
+      args: {{ toJson (.w.sidecar.args | default list) }}
+      env:
+        - {name: POD_IP, valueFrom: {fieldRef: {fieldPath: status.podIP}}}
+      ports:
+        - {name: http, containerPort: {{ .w.engine.port }}}
+      securityContext: {allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}
 {{- end -}}
 
 {{/* {w} -> the selector of all pods of a workload, workers included */}}

@@ -38,6 +38,7 @@ spec:
   {{- end }}
   {{- end }}
   {{- include "vllm-stack.placement" . }}
+  {{- if and $w.sidecar (not $w.headless) }}{{ include "vllm-stack.routingSidecar" . }}{{ end }}
   containers:
     - name: engine
       image: {{ $w.image }}
@@ -53,15 +54,15 @@ spec:
         {{- $w.env }}
       {{- if not $w.headless }}
       ports:
-        - {name: http, containerPort: {{ $w.engine.port }}}
+        - {name: {{ $w.portName }}, containerPort: {{ $w.port }}}
       {{- end }}
       {{- include "vllm-stack.resources" . }}
       {{- if not $w.headless }}
       {{- if $w.budgetSeconds }}
-      startupProbe: {httpGet: {path: {{ $w.engine.probePath }}, port: http}, periodSeconds: 2, timeoutSeconds: 2, failureThreshold: {{ div (add $w.budgetSeconds 1) 2 }}}
-      livenessProbe: {httpGet: {path: {{ $w.engine.probePath }}, port: http}, periodSeconds: 10, timeoutSeconds: 10, failureThreshold: 6}
+      startupProbe: {httpGet: {path: {{ $w.engine.probePath }}, port: {{ $w.portName }}}, periodSeconds: 2, timeoutSeconds: 2, failureThreshold: {{ div (add $w.budgetSeconds 1) 2 }}}
+      livenessProbe: {httpGet: {path: {{ $w.engine.probePath }}, port: {{ $w.portName }}}, periodSeconds: 10, timeoutSeconds: 10, failureThreshold: 6}
       {{- end }}
-      readinessProbe: {httpGet: {path: {{ $w.engine.probePath }}, port: http}, periodSeconds: 5, timeoutSeconds: 5, failureThreshold: 3}
+      readinessProbe: {httpGet: {path: {{ $w.engine.probePath }}, port: {{ $w.portName }}}, periodSeconds: 5, timeoutSeconds: 5, failureThreshold: 3}
       {{- with int $body.shutdown.preStopSeconds }}
       lifecycle: {preStop: {sleep: {seconds: {{ . }}}}}
       {{- end }}

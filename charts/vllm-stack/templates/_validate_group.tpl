@@ -28,6 +28,9 @@
 {{/* {root, w}: how ranks are laid out over nodes, as vLLM's arg_utils.py and config/parallel.py accept it */}}
 {{- define "vllm-stack.validateGroup" -}}
 {{- $w := .w }}{{ $p := $w.body.parallelism }}{{ $nodes := $w.nodes }}{{ $data := int ($p.data | default 1) }}{{ $all := mul $w.ranks $data -}}
+{{- if and (gt $nodes 1) (not $w.engine.groups) -}}
+{{- include "vllm-stack.error" (list . "parallelism.nodes" (printf "%s runs on one node here; set 1, or engine: vllm" ($w.body.engine | default "vllm"))) -}}
+{{- end -}}
 {{- if mod $all $nodes -}}
 {{- include "vllm-stack.error" (list . "parallelism.nodes" (printf "%d nodes cannot share tensor × pipeline × data = %d GPUs equally; set a divisor of it" $nodes $all)) -}}
 {{- else if and (mod $data $nodes) (mod $nodes $data) -}}
@@ -73,7 +76,11 @@
 
 {{/* {root, w}: a variant that prefills or decodes */}}
 {{- define "vllm-stack.validateRole" -}}
-{{- $w := .w }}{{ $connector := $w.body.disaggregation.connector | default "NixlConnector" }}{{ $pipeline := int $w.body.parallelism.pipeline -}}
+{{- $w := .w -}}
+{{- if not $w.engine.disaggregation -}}
+{{- include "vllm-stack.error" (list . "role" (printf "%s is always a server here; set server, or engine: vllm" $w.body.engine)) -}}
+{{- end -}}
+{{- $connector := $w.body.disaggregation.connector | default "NixlConnector" }}{{ $pipeline := int $w.body.parallelism.pipeline -}}
 {{- range $flag := list "kv-transfer-config" "kv-offloading-size" -}}
 {{- if hasKey $w.body.args $flag -}}
 {{- include "vllm-stack.error" (list $ (print "args." $flag) (printf "the role %s sets the connector; set disaggregation, or role: server" $w.role)) -}}

@@ -12,7 +12,11 @@ if TYPE_CHECKING:
 
 
 def _has_port(pod: Pod, target: Any) -> bool:
-    ports = [port for container in pod.spec.get("containers") or [] for port in container.get("ports") or []]
+    sidecars = [
+        each for each in pod.spec.get("initContainers") or [] if each.get("restartPolicy") == "Always"
+    ]
+    running = [*sidecars, *(pod.spec.get("containers") or [])]
+    ports = [port for container in running for port in container.get("ports") or []]
     # A number needs no declaration: the container may listen without saying so.
     return isinstance(target, int) or any(port.get("name") == target for port in ports)
 
