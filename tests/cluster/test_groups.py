@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -113,3 +114,26 @@ def test_the_claims_of_replicas_grow_as_documented(release: Release) -> None:
         for claim in release.get("persistentvolumeclaims")
     }
     assert sizes == {f"cache-{name}-0": "1Gi", f"cache-{name}-1": "1Gi", f"cache-{name}-2": "2Gi"}
+
+
+def test_more_nodes_for_a_group_are_rolled_out(groups: Release) -> None:
+    groups.install(values(parallelism={"tensor": 8, "pipeline": 2, "nodes": 2}))
+    groups.upgrade(values(parallelism={"tensor": 8, "pipeline": 4, "nodes": 4}))
+    indices = [variables(pod)["LWS_WORKER_INDEX"] for pod in groups.get("pods")]
+    assert sorted(indices) == ["0", "1", "2", "3"]
+    assert {variables(pod)["LWS_GROUP_SIZE"] for pod in groups.get("pods")} == {"4"}
+
+
+def test_the_claims_of_a_group_stay_as_they_are(groups: Release) -> None:
+    """docs/workloads.md, "What cannot be changed": nothing comes of the upgrade, then the steps."""
+
+    def sized(size: str) -> dict[str, Any]:
+        return values(parallelism=NODES, cache={"type": "perReplica", "size": size})
+
+    groups.install(sized("1Gi"))
+    with pytest.raises(HelmError, match="generation is 2, but latest observed generation is 1"):
+        replace(groups, timeout_seconds=5).upgrade(sized("2Gi"))
+    groups.kubectl("delete", "leaderworkerset", f"{groups.name}-m-lws", "--namespace", groups.namespace)
+    groups.upgrade(sized("2Gi"))
+    claims = groups.get("persistentvolumeclaims")
+    assert [claim["spec"]["resources"]["requests"]["storage"] for claim in claims] == ["1Gi", "1Gi"]

@@ -12,13 +12,13 @@
 {{- if not $w.budgetSeconds }}
 - {{ $w.path }}: without startup.budgetSeconds there is neither a startup nor a liveness probe.
 {{- end }}
-{{- if and (eq $w.body.cache.type "existingClaim") (gt $w.replicas 1) }}
-- {{ $w.path }}: {{ $w.replicas }} pods mount the claim {{ $w.claim }}; it must be ReadWriteMany.
+{{- if and (eq $w.body.cache.type "existingClaim") (gt (mul $w.replicas $w.nodes) 1) }}
+- {{ $w.path }}: {{ mul $w.replicas $w.nodes }} pods mount the claim {{ $w.claim }}; it must be ReadWriteMany.
 {{- end }}
 {{- end }}
 {{- range $w := .resolved.workloads }}
 {{- if eq $w.kind "LeaderWorkerSet" }}
-- {{ $w.path }}: needs the LeaderWorkerSet controller in the cluster, and `helm --wait` does not wait for it; the command above does.
+- {{ $w.path }}: needs the LeaderWorkerSet controller in the cluster, and `helm --wait` does not wait until it is ready; the command above does.
 {{- end }}
 {{- if eq $w.balancing "external" }}
 - {{ $w.path }}: vLLM balances externally for mixture-of-experts models only; a dense one ends at its start.

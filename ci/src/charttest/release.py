@@ -83,7 +83,7 @@ class Release:
             self.kubectl(*arguments, "--namespace", self.namespace, limit)
 
     def _wait_for_groups(self) -> None:
-        """Helm knows no LeaderWorkerSets: wait until every group of the newest revision is ready."""
+        """Helm does not know when a LeaderWorkerSet is ready: wait until every group of the newest revision is."""
         if "LeaderWorkerSet" not in self._run("get", "manifest", self.name):
             return
         deadline = time.monotonic() + self.timeout_seconds
