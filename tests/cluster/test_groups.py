@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from charttest.errors import ClusterError
 from charttest.helm import HelmError
 
 if TYPE_CHECKING:
@@ -114,6 +115,12 @@ def test_the_claims_of_replicas_grow_as_documented(release: Release) -> None:
         for claim in release.get("persistentvolumeclaims")
     }
     assert sizes == {f"cache-{name}-0": "1Gi", f"cache-{name}-1": "1Gi", f"cache-{name}-2": "2Gi"}
+
+
+def test_a_group_that_finds_no_nodes_is_told_with_its_pods(groups: Release) -> None:
+    with pytest.raises(ClusterError, match=r"LeaderWorkerSet \S+-m-lws: not ready after 5 s") as error:
+        replace(groups, timeout_seconds=5).install(values(parallelism={"tensor": 32, "nodes": 2}))
+    assert "Insufficient nvidia.com/gpu" in "".join(error.value.__notes__)
 
 
 def test_more_nodes_for_a_group_are_rolled_out(groups: Release) -> None:

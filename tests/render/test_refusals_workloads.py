@@ -110,8 +110,14 @@ BODIES: list[tuple[dict[str, Any], str]] = [
         " remove it",
     ),
     (
-        {"args": {"enable-eplb": True}},
-        "args.enable-eplb: there are no spread experts to balance; set parallelism.expert: true, or remove it",
+        {"args": {"enable-eplb": True}, "parallelism": {"tensor": 2}},
+        "args.enable-eplb: there are no spread experts to balance; set parallelism.expert: true with tensor or data"
+        " above 1, or remove it",
+    ),
+    (
+        {"args": {"enable-eplb": True}, "parallelism": {"expert": True, "pipeline": 2}},
+        "args.enable-eplb: there are no spread experts to balance; set parallelism.expert: true with tensor or data"
+        " above 1, or remove it",
     ),
     (
         body(accelerator={"count": 2}),

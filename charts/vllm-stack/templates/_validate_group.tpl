@@ -69,8 +69,9 @@
 {{- if and (eq (toString (get $args "enable-elastic-ep")) "true") (eq $w.balancing "hybrid") -}}
 {{- include "vllm-stack.error" (list . "args.enable-elastic-ep" "vLLM has it with internal and external balancing only; set parallelism.balancing, or remove it") -}}
 {{- end -}}
-{{- if and (eq (toString (get $args "enable-eplb")) "true") (not $w.body.parallelism.expert) -}}
-{{- include "vllm-stack.error" (list . "args.enable-eplb" "there are no spread experts to balance; set parallelism.expert: true, or remove it") -}}
+{{- $p := $w.body.parallelism -}}
+{{- if and (eq (toString (get $args "enable-eplb")) "true") (or (not $p.expert) (eq (mul ($p.tensor | default 1) ($p.data | default 1)) 1)) -}}
+{{- include "vllm-stack.error" (list . "args.enable-eplb" "there are no spread experts to balance; set parallelism.expert: true with tensor or data above 1, or remove it") -}}
 {{- end -}}
 {{- end -}}
 
