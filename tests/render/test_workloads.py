@@ -339,6 +339,21 @@ def test_the_service_leads_to_no_pod_that_only_prefills(render_model: RenderMode
     assert roles == {"decode": True, "prefill": False}
 
 
+def test_a_router_finds_the_pods_that_serve_and_no_workers(render_model: RenderModel) -> None:
+    rendered = render_model({**DISAGGREGATED, "parallelism": {"tensor": 2, "nodes": 2}})
+    found = [
+        (pod.labels["vllm-stack.io/role"], pod.labels.get("llm-d.ai/role"))
+        for pod in Manifests(rendered.objects).pods
+        if pod.owner.kind == "LeaderWorkerSet"
+    ]
+    assert sorted(found, key=str) == [
+        ("server", "decode"),
+        ("server", "prefill"),
+        ("worker", None),
+        ("worker", None),
+    ]
+
+
 def test_a_role_changes_no_selector_of_a_workload(render_model: RenderModel) -> None:
     before, after = render_model({"variants": {"p": {}}}), render_model(DISAGGREGATED)
     for name in ("r-m", "r-m-p"):

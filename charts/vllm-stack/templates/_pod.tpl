@@ -4,7 +4,7 @@
 metadata:
   labels:
     {{- $w.selector | nindent 4 }}
-    {{- if ne $w.role "server" }}
+    {{- if and (ne $w.role "server") (not $w.headless) }}
     llm-d.ai/role: {{ $w.role }}
     {{- end }}
     {{- if ne (.root.Values.mesh | default "none") "none" }}
