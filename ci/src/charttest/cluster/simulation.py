@@ -30,7 +30,7 @@ EVERY_NODE = {"key": "kubernetes.io/os", "operator": "In", "values": ["linux"]}
 PROVISION = "volume/fast/pvc-provision.yaml"
 CRD_FOLDERS = (
     ("sigs.k8s.io/gateway-api", "config/crd/standard"),
-    ("sigs.k8s.io/lws", "config/crd/bases"),
+    ("sigs.k8s.io/lws", "config/crd/bases/leaderworkerset.x-k8s.io_leaderworkersets.yaml"),
 )
 
 
@@ -87,4 +87,6 @@ def custom_resources() -> list[str]:
 
 
 def _crd_files(folder: Path) -> list[Path]:
+    if folder.is_file():
+        return [folder]
     return [path for path in sorted(folder.glob("*.yaml")) if path.name != "kustomization.yaml"]

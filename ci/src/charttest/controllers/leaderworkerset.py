@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 LOOPBACK = "127.0.0.1"
 WEBHOOK = "vleaderworkerset.kb.io"
+OTHER_DEFINITION = "disaggregatedset.x-k8s.io_disaggregatedsets.yaml"
 NAME_LABEL = "leaderworkerset.sigs.k8s.io/name"
 
 
@@ -32,6 +33,9 @@ def start(cluster: LocalCluster) -> None:
     for suffix in ("crt", "key"):
         shutil.copyfile(pki / f"apiserver.{suffix}", folder / f"tls.{suffix}")
     (folder / "config.yaml").write_text(yaml.safe_dump(_configuration(folder, port)), encoding="utf-8")
+    # The same program also manages this kind, and watches it from the start.
+    definition = parts.module_dir("sigs.k8s.io/lws") / "config/crd/bases" / OTHER_DEFINITION
+    cluster.kubectl("apply", "--server-side", "--filename", str(definition))
     command = [
         str(parts.find("lws")),
         f"--kubeconfig={cluster.kubeconfig}",
