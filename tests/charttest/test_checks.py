@@ -55,6 +55,23 @@ def other(group: str, kind: str, **spec: Any) -> dict[str, Any]:
     return {"apiVersion": group, "kind": kind, "metadata": {"name": "a"}, "spec": spec}
 
 
+def group(*workers: dict[str, Any], labels: dict[str, str] | None = None, **spec: Any) -> dict[str, Any]:
+    """A LeaderWorkerSet of a leader and one worker that passes every check."""
+    leader, worker = deployment()["spec"]["template"], deployment(*workers)["spec"]["template"]
+    worker = {**worker, "metadata": {"labels": labels or LABELS}}
+    parts = {"size": 2, "leaderTemplate": leader, "workerTemplate": worker}
+    item = other("leaderworkerset.x-k8s.io/v1", "LeaderWorkerSet", replicas=1, **spec)
+    return {**item, "spec": {**item["spec"], "leaderWorkerTemplate": parts}}
+
+
+def stateful(**spec: Any) -> dict[str, Any]:
+    template = deployment()["spec"]["template"]
+    selector = {"matchLabels": LABELS}
+    return other(
+        "apps/v1", "StatefulSet", replicas=1, selector=selector, template=template, serviceName="a", **spec
+    )
+
+
 def service(**spec: Any) -> dict[str, Any]:
     return core("Service", spec={"selector": LABELS, "ports": [{"port": 80, "targetPort": "http"}], **spec})
 
@@ -151,6 +168,27 @@ def policy(rule: dict[str, Any], labels: dict[str, str] = LABELS) -> dict[str, A
     return other("networking.k8s.io/v1", "NetworkPolicy", podSelector=selector, ingress=[rule])
 
 
+def unlike() -> dict[str, Any]:
+    """The spec of a group whose pods have other labels than everything else."""
+    spec: dict[str, Any] = group(labels={"app": "b"})["spec"]
+    spec["leaderWorkerTemplate"]["leaderTemplate"]["metadata"] = {"labels": {"app": "b"}}
+    return spec
+
+
+def grouped(volume: dict[str, Any], *, claims: bool = False) -> dict[str, Any]:
+    """A group whose two pods mount `data`: this volume, or a claim of their own."""
+    item = group()
+    parts = item["spec"]["leaderWorkerTemplate"]
+    for role in ("leaderTemplate", "workerTemplate"):
+        parts[role] = mounted(volume)["spec"]["template"]
+        if not volume:
+            del parts[role]["spec"]["volumes"]
+    if claims:
+        own = claim("ReadWriteOnce")
+        parts["volumeClaimTemplates"] = [{**own, "metadata": {"name": "data"}}]
+    return item
+
+
 MEMORY = {"limits": {"memory": "1Gi"}}
 CLAIM = {"persistentVolumeClaim": {"claimName": "a"}}
 SECRET = {"valueFrom": {"secretKeyRef": {"name": "a", "key": "token"}}}
@@ -243,6 +281,18 @@ CASES: list[tuple[str, list[dict[str, Any]], str, list[dict[str, Any]]]] = [
         [service(ports=[{"port": 80, "targetPort": 8000}]), deployment()],
     ),
     (
+        "services",
+        [service(), deployment(container(ports=[]), pod={"initContainers": [container(name="once")]})],
+        "has no container port named 'http'",
+        [
+            service(),
+            deployment(
+                container(ports=[]),
+                pod={"initContainers": [container(name="proxy", restartPolicy="Always")]},
+            ),
+        ],
+    ),
+    (
         "disruption",
         [budget({"matchLabels": {"app": "b"}}, maxUnavailable=1), deployment()],
         "is that of no workload",
@@ -267,6 +317,88 @@ CASES: list[tuple[str, list[dict[str, Any]], str, list[dict[str, Any]]]] = [
         [policy({"ports": [{"port": "http"}, {"port": 8001}]}), deployment()],
     ),
     ("disruption", [budget({}, maxUnavailable=1)], "has no selector", []),
+    (
+        "disruption",
+        [budget({"matchLabels": LABELS}, maxUnavailable=1), group(labels={"app": "b"})],
+        "leaves out pods of the groups",
+        [budget({"matchLabels": LABELS}, maxUnavailable=1), group()],
+    ),
+    (
+        "disruption",
+        [budget({"matchLabels": LABELS}, maxUnavailable=1), group(), {**group(), "metadata": {"name": "b"}}],
+        "is that of no workload",
+        [],
+    ),
+    (
+        "selectors",
+        [deployment(), group()],
+        "also matches the pods of LeaderWorkerSet/a",
+        [deployment(), {**group(), "spec": unlike()}],
+    ),
+    (
+        "names",
+        [service(), group()],
+        "makes a Service of its own name",
+        [{**service(), "metadata": {"name": "b"}}, group()],
+    ),
+    ("names", [{**group(), "metadata": {"name": "9a"}}], "is not a DNS-1035 label", []),
+    (
+        "names",
+        [{**group(), "metadata": {"name": "a" * 50}}],
+        "50 characters, a LeaderWorkerSet can have 49",
+        [],
+    ),
+    (
+        "services",
+        [stateful()],
+        "names from the Service a, which is not rendered",
+        [stateful(), service(clusterIP="None")],
+    ),
+    ("services", [stateful(), service()], "the Service a, which is not headless", []),
+    (
+        "services",
+        [stateful(), service(clusterIP="None", selector={"app": "b"})],
+        "the Service a, which does not select them",
+        [],
+    ),
+    (
+        "custom-resource",
+        [group(rolloutStrategie={})],
+        "'rolloutStrategie' was unexpected",
+        [group(startupPolicy="LeaderCreated")],
+    ),
+    (
+        "rollout",
+        [
+            group(
+                rolloutStrategy={
+                    "type": "RollingUpdate",
+                    "rollingUpdateConfiguration": SURGE["rollingUpdate"],
+                }
+            )
+        ],
+        "both 0, so no pod can ever be replaced",
+        [group()],
+    ),
+    (
+        "pod-security",
+        [group(container(securityContext={}))],
+        "main does not drop the capabilities ALL",
+        [group()],
+    ),
+    (
+        "references",
+        [group(container(env=[{"name": "A", **SECRET}]))],
+        "refers to Secret/a, which is neither rendered nor declared external",
+        [],
+    ),
+    (
+        "claims",
+        [grouped(CLAIM), claim("ReadWriteOnce")],
+        "2 pods mount it",
+        [grouped(CLAIM), claim("ReadWriteMany")],
+    ),
+    ("mounts", [grouped({})], "mounts data, which is no volume", [grouped({}, claims=True)]),
     (
         "references",
         [deployment(container(env=[{"name": "A", **SECRET}]))],

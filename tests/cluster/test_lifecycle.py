@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from charttest.checks import Manifests
+from charttest.checks.model import SERVING
 from charttest.externals import stand_ins
 from charttest.helm import helm
 from charttest.lint import Scenario
@@ -23,18 +25,33 @@ if TYPE_CHECKING:
 
 FILES = sorted((Path(__file__).parents[2] / "charts/vllm-stack/ci").glob("*-values.yaml"))
 LIVES = [(path, major) for path in FILES for major in (3, 4)]
+NAMES = [f"{path.stem.removesuffix('-values')}-helm{major}" for path, major in LIVES]
+# The label that says which template a pod is made from: of a group, of a Deployment, of a StatefulSet.
+REVISIONS = (
+    "leaderworkerset.sigs.k8s.io/template-revision-hash",
+    "pod-template-hash",
+    "controller-revision-hash",
+)
 # Rolls every pod and nothing else.
 CHANGE = {"defaults": {"podAnnotations": {"example.com/change": "1"}}}
 
 
 @pytest.fixture(scope="module")
 def lives(
-    chart: Chart, release_factory: Releases, gpu_nodes: list[GpuNode]
+    chart: Chart,
+    release_factory: Releases,
+    gpu_nodes: list[GpuNode],
+    group_controller: bool,
+    request: pytest.FixtureRequest,
 ) -> Iterator[dict[tuple[Path, int], Future[None]]]:
+    selected = {item.name.partition("[")[2].rstrip("]") for item in request.session.items}
+    chosen = [life for life, name in zip(LIVES, NAMES, strict=True) if name in selected]
     with ThreadPoolExecutor(max_workers=4) as pool:
         yield {
-            (path, major): pool.submit(live, chart, release_factory, path, major, gpu_nodes)
-            for path, major in LIVES
+            (path, major): pool.submit(
+                live, chart, release_factory(helm=helm(major)), path, gpu_nodes, group_controller
+            )
+            for path, major in chosen
         }
         pool.shutdown(cancel_futures=True)
 
@@ -42,7 +59,7 @@ def lives(
 @pytest.mark.parametrize(
     ("path", "major"),
     LIVES,
-    ids=[f"{path.stem.removesuffix('-values')}-helm{major}" for path, major in LIVES],
+    ids=NAMES,
 )
 def test_a_scenario_installs_rolls_and_leaves_nothing(
     lives: dict[tuple[Path, int], Future[None]], path: Path, major: int
@@ -52,23 +69,25 @@ def test_a_scenario_installs_rolls_and_leaves_nothing(
 
 def live(
     chart: Chart,
-    release_factory: Releases,
+    release: Release,
     path: Path,
-    major: int,
     gpu_nodes: list[GpuNode],
+    groups: bool,
 ) -> None:
     """One life of a release, from the objects it expects to what it leaves behind."""
-    release = release_factory(helm=helm(major))
     scenario = Scenario.of(path)
     rendered = chart.render(
         path, release=release.name, namespace=release.namespace, external=scenario.external
     )
+    if rendered.find("LeaderWorkerSet") and not groups:
+        pytest.skip("the cluster of --kubeconfig has no LeaderWorkerSet controller")
     if objects := stand_ins(rendered, scenario.external):
         release.kubectl.apply(*objects, namespace=release.namespace)
 
     release.install(path)
     pods = running(release)
-    assert len(pods) == sum(item.spec["replicas"] for item in rendered.find("Deployment"))
+    workloads = [pod for pod in Manifests(rendered.objects).pods if pod.owner.kind in SERVING]
+    assert len(pods) == sum(pod.owner.spec["replicas"] * pod.per_replica for pod in workloads)
     for pod in pods:
         assert_is_on_its_node(pod, gpu_nodes)
     first = revisions(pods)
@@ -90,10 +109,13 @@ def live(
         for item in rendered.find("PersistentVolumeClaim")
         if "helm.sh/resource-policy" in item["metadata"].get("annotations", {})
     }
-    assert {claim["metadata"]["name"] for claim in release.get("persistentvolumeclaims")} == kept
+    # Those of a StatefulSet or LeaderWorkerSet stay as their retention says: one for each of its pods.
+    of_pods = {f"cache-{pod['metadata']['name']}" for pod in pods if owns_a_claim(pod)}
+    assert {claim["metadata"]["name"] for claim in release.get("persistentvolumeclaims")} == kept | of_pods
     kinds = (
-        "deployments,services,poddisruptionbudgets,configmaps,secrets,serviceaccounts,networkpolicies,httproutes,"
-        "ingresses,middlewares.traefik.io,virtualservices,destinationrules,inferencepools,inferenceobjectives"
+        "deployments,statefulsets,leaderworkersets,services,poddisruptionbudgets,configmaps,secrets,serviceaccounts,"
+        "networkpolicies,httproutes,ingresses,middlewares.traefik.io,virtualservices,destinationrules,"
+        "inferencepools,inferenceobjectives"
     )
     selector = f"app.kubernetes.io/instance={release.name}"
     assert release.get(kinds, "--selector", selector) == []
@@ -101,16 +123,17 @@ def live(
 
 def rolled_out(release: Release) -> None:
     """Wait for the last pods: `helm --wait` of Helm 3 is content with all but maxUnavailable of them."""
-    which = ("deployments", "--selector", f"app.kubernetes.io/instance={release.name}")
-    release.kubectl("rollout", "status", *which, "--namespace", release.namespace, "--timeout=60s")
+    which = ("--selector", f"app.kubernetes.io/instance={release.name}", "--namespace", release.namespace)
+    for kind in ("deployments", "statefulsets"):
+        if release.get(kind, *which[:2]):
+            release.kubectl("rollout", "status", kind, *which, "--timeout=60s")
 
 
 def running(release: Release) -> list[dict[str, Any]]:
     """The pods of a release that are not on their way out; all of them are ready."""
     where = ("--selector", f"app.kubernetes.io/instance={release.name}")
     # Helm 3 waits until at most maxUnavailable pods are missing, not until the rollout is over.
-    status = ("status", "deployments", *where, "--namespace", release.namespace, "--timeout=60s")
-    release.kubectl("rollout", *status)
+    rolled_out(release)
     pods = [pod for pod in release.get("pods", *where) if "deletionTimestamp" not in pod["metadata"]]
     for pod in pods:
         conditions = {entry["type"]: entry["status"] for entry in pod["status"]["conditions"]}
@@ -120,7 +143,16 @@ def running(release: Release) -> list[dict[str, Any]]:
 
 def revisions(pods: list[dict[str, Any]]) -> set[str]:
     """The pod templates that these pods are made from."""
-    return {pod["metadata"]["labels"]["pod-template-hash"] for pod in pods}
+    return {
+        next(pod["metadata"]["labels"][label] for label in REVISIONS if label in pod["metadata"]["labels"])
+        for pod in pods
+    }
+
+
+def owns_a_claim(pod: dict[str, Any]) -> bool:
+    """Whether the pod mounts a claim that was made for it alone."""
+    claims = [volume.get("persistentVolumeClaim", {}) for volume in pod["spec"]["volumes"]]
+    return any(claim.get("claimName") == f"cache-{pod['metadata']['name']}" for claim in claims)
 
 
 def assert_is_on_its_node(pod: dict[str, Any], gpu_nodes: list[GpuNode]) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.node.pods import engine, pods
 
+from charttest.checks import Manifests
 from charttest.externals import stand_ins
 from charttest.lint import Scenario
 
@@ -26,10 +27,13 @@ ENGINE = {"repository": "vllm/vllm-openai", "tag": "v0.33.0"}
 
 
 @pytest.fixture(scope="module")
-def lives(chart: Chart, releases: Releases) -> Iterator[dict[Path, Future[None]]]:
+def lives(
+    chart: Chart, releases: Releases, pytestconfig: pytest.Config
+) -> Iterator[dict[Path, Future[None]]]:
     with ThreadPoolExecutor(max_workers=3) as pool:
+        images = pytestconfig.getini("test_engine_images")
         yield {
-            path: pool.submit(live, chart, releases(timeout_seconds=120), path)
+            path: pool.submit(live, chart, releases(timeout_seconds=120), path, images)
             for path in FILES
             if name(path) not in LEFT_OUT
         }
@@ -50,11 +54,16 @@ def test_a_scenario_becomes_ready_and_passes_its_helm_test(
     lives[path].result()
 
 
-def live(chart: Chart, release: Release, path: Path) -> None:
+def live(chart: Chart, release: Release, path: Path, images: list[str]) -> None:
     scenario = Scenario.of(path)
     rendered = chart.render(
         path, release=release.name, namespace=release.namespace, external=scenario.external
     )
+    if rendered.find("LeaderWorkerSet"):
+        pytest.skip("the test engine forms no groups; tests/cluster runs their controller")
+    wanted = {each["image"] for pod in Manifests(rendered.objects).pods for each in pod.containers}
+    if foreign := sorted(name for name in wanted if f"docker.io/{name}" not in images):
+        pytest.skip(f"the nodes have no image {', '.join(foreign)}")
     if objects := stand_ins(rendered, scenario.external):
         release.kubectl.apply(*objects, namespace=release.namespace)
     claims = {claim["metadata"]["name"]: claim for claim in rendered.find("PersistentVolumeClaim")}

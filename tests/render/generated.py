@@ -60,7 +60,7 @@ BODY: dict[str, list[Any]] = {
     "scheduling": [
         {"nodeSelector": {"a/b": "c"}},
         {"tolerations": [{"operator": "Exists"}]},
-        {"spread": False, "priorityClassName": "high"},
+        {"spread": "zone", "priorityClassName": "high"},
         {
             "topologySpreadConstraints": [
                 {"topologyKey": "z", "maxSkew": 1, "whenUnsatisfiable": "DoNotSchedule"}

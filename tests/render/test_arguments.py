@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from charttest.checks import Manifests
+from charttest.checks.model import SERVING
 from charttest.lint import Scenario
 
 if TYPE_CHECKING:
@@ -41,8 +43,10 @@ def test_every_flag_of_every_scenario_is_in_the_table(chart: Chart, table: dict[
     seen: set[str] = set()
     for scenario in chart.scenarios:
         rendered = chart.render(*scenario.values, external=scenario.external)
-        for item in rendered.find("Deployment"):
-            container = item.spec["template"]["spec"]["containers"][0]
+        engines = [pod for pod in Manifests(rendered.objects).pods if pod.owner.kind in SERVING]
+        assert engines
+        for pod in engines:
+            container = pod.spec["containers"][0]
             if container.get("command") == ["vllm", "serve"]:
                 seen |= flags(container["args"])
     assert len(seen) > 15

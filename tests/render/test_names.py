@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -31,6 +31,26 @@ def test_every_name_is_valid_and_unique(chart: Chart, release: str, models: list
     rendered = chart.render({"models": dict.fromkeys(models, body)}, release=release)
     assert len(rendered.find("Service")) == len(models)
     assert len(rendered.names()) == len(rendered.objects)
+
+
+KINDS: dict[str, dict[str, Any]] = {
+    "StatefulSet": {"cache": {"type": "perReplica", "size": "1Gi"}},
+    "LeaderWorkerSet": {"parallelism": {"tensor": 2, "nodes": 2}},
+}
+
+
+@settings(
+    max_examples=25,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(release=RELEASE, model=MODEL, kind=st.sampled_from(sorted(KINDS)))
+def test_what_controllers_derive_from_a_name_is_valid(
+    chart: Chart, release: str, model: str, kind: str
+) -> None:
+    rendered = chart.render({"models": {model: {**BODY, **KINDS[kind]}}}, release=release)
+    assert len(rendered.one(kind).name) <= {"StatefulSet": 52, "LeaderWorkerSet": 49}[kind]
 
 
 def test_names_that_differ_only_after_the_cut_stay_apart(chart: Chart) -> None:

@@ -16,6 +16,9 @@ MODEL = {"source": {"uri": "hf://Qwen/Qwen3-8B"}, "accelerator": {"product": "NV
 SAFE: dict[str, Any] = {"secrets": {"apiKey": {"value": "x"}}}
 
 
+GROUP = {"tensor": 2, "nodes": 2}
+
+
 def notes(chart: Chart, values: dict[str, Any]) -> str:
     where = ("r", str(chart.path), "--namespace", "llm", "--dry-run=client", "--values", "-")
     printed = helm().run("install", *where, stdin=json.dumps(values))
@@ -43,6 +46,17 @@ def test_the_notes_name_every_model_its_address_and_the_next_commands(chart: Cha
         assert words in told
 
 
+def test_a_group_is_waited_for_by_a_command_of_its_own(chart: Chart) -> None:
+    told = notes(
+        chart, {"models": {"m": {**MODEL, "parallelism": GROUP, "startup": {"budgetSeconds": 1000}}}}
+    )
+    assert "leaderworkerset/r-m-lws: 1 replica(s) of 2 nvidia.com/gpu on 2 nodes" in told
+    assert (
+        "kubectl wait leaderworkerset/r-m-lws --for=condition=Available --namespace llm --timeout 1165s"
+        in told
+    )
+
+
 def test_two_replicas_with_a_key_leave_nothing_worth_knowing(chart: Chart) -> None:
     assert advice(chart, {"replicas": 2}) == ""
 
@@ -63,6 +77,23 @@ ADVICE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     ),
     "2 pods mount the claim c; it must be ReadWriteMany": (
         {"replicas": 2, "cache": {"type": "existingClaim", "claimName": "c"}},
+        {},
+    ),
+    "4 pods mount the claim c; it must be ReadWriteMany": (
+        {"replicas": 2, "parallelism": GROUP, "cache": {"type": "existingClaim", "claimName": "c"}},
+        {},
+    ),
+    "models.m: needs the LeaderWorkerSet controller in the cluster": ({"parallelism": GROUP}, {}),
+    "models.m: vLLM balances externally for mixture-of-experts models only": (
+        {"parallelism": {"data": 2, "nodes": 2, "balancing": "external"}},
+        {},
+    ),
+    "models.m: size, class and access modes of its claims are fixed once it exists": (
+        {"cache": {"type": "perReplica", "size": "1Gi"}},
+        {},
+    ),
+    "models.m: its Service leads to decode, which then also reads the prompts": (
+        {"role": "decode", "variants": {"p": {"role": "prefill"}}},
         {},
     ),
     "A changed Secret that exists outside the release does not restart pods (hf)": (

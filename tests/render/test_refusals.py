@@ -49,7 +49,7 @@ BODIES: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"parallelism": {"nodes": 2}},
-        "parallelism.nodes: 2 nodes need a LeaderWorkerSet, which this version does not render; set 1",
+        "parallelism.nodes: 2 nodes cannot share tensor × pipeline × data = 1 GPUs equally; set a divisor of it",
     ),
     (
         {"accelerator": {"product": "A", "productLabel": None}},
@@ -286,7 +286,7 @@ def test_an_unknown_key_is_refused_at_every_level(chart: Chart, major: int) -> N
 # A value of the wrong type or out of range, and what the schema says at its path.
 TYPES: list[tuple[str, Any, str]] = [
     ("engine", "ollama", "value must be one of 'vllm', 'sglang', 'tgi', 'triton', 'custom'"),
-    ("workload", "statefulset", "value must be one of 'auto', 'deployment'"),
+    ("workload", "daemonset", "value must be one of 'auto', 'deployment', 'statefulset', 'leaderworkerset'"),
     ("replicas", -1, "minimum: got -1, want 0"),
     ("replicas", "two", "got string, want null or integer"),
     ("parallelism/tensor", 0, "minimum: got 0, want 1"),

@@ -291,9 +291,13 @@ BROKEN: dict[str, tuple[dict[str, Any], list[tuple[str, str, str, str]]]] = {
         {"resources": {"limits": {"nvidia.com/gpu": 2}}},
         [("gpu-count", "error", "resources.limits.nvidia.com/gpu", "asks for the GPUs itself")],
     ),
-    "several nodes": (
-        {"parallelism": {"nodes": 2}},
-        [("gpu-count", "error", "parallelism.nodes", "one node per replica")],
+    "nodes that do not share the GPUs equally": (
+        {"parallelism": {"nodes": 4}},
+        [("gpu-count", "error", "parallelism.nodes", "4 nodes cannot share 2 GPUs equally")],
+    ),
+    "another GPU count on two nodes": (
+        {"parallelism": {"nodes": 2}, "accelerator": {"count": 2}},
+        [("gpu-count", "error", "accelerator.count", "tensor x pipeline x data / nodes of parallelism, 1")],
     ),
     "more GPUs than a node has": (
         {"parallelism": {"pipeline": 6}, "sharedMemory": None, "resources": None},

@@ -12,11 +12,25 @@
 {{- if not $w.budgetSeconds }}
 - {{ $w.path }}: without startup.budgetSeconds there is neither a startup nor a liveness probe.
 {{- end }}
-{{- if and (eq $w.body.cache.type "existingClaim") (gt $w.replicas 1) }}
-- {{ $w.path }}: {{ $w.replicas }} pods mount the claim {{ $w.claim }}; it must be ReadWriteMany.
+{{- if and (eq $w.body.cache.type "existingClaim") (gt (mul $w.replicas $w.nodes) 1) }}
+- {{ $w.path }}: {{ mul $w.replicas $w.nodes }} pods mount the claim {{ $w.claim }}; it must be ReadWriteMany.
+{{- end }}
+{{- end }}
+{{- range $w := .resolved.workloads }}
+{{- if eq $w.kind "LeaderWorkerSet" }}
+- {{ $w.path }}: needs the LeaderWorkerSet controller in the cluster, and `helm --wait` does not wait until it is ready; the command above does.
+{{- end }}
+{{- if eq $w.balancing "external" }}
+- {{ $w.path }}: vLLM balances externally for mixture-of-experts models only; a dense one ends at its start.
+{{- end }}
+{{- if $w.ownClaims }}
+- {{ $w.path }}: size, class and access modes of its claims are fixed once it exists; docs/workloads.md says how to change them.
 {{- end }}
 {{- end }}
 {{- range $m := .resolved.models }}
+{{- if $m.disaggregated }}
+- models.{{ $m.key }}: its Service leads to decode, which then also reads the prompts; only a router that knows both roles sends prompts to prefill (docs/workloads.md).
+{{- end }}
 {{- $replicas := 0 }}{{ range $m.workloads }}{{ $replicas = add $replicas .replicas }}{{ end }}
 {{- if eq (int $replicas) 1 }}{{ $single = append $single $m.key }}{{ end }}
 {{- end }}

@@ -3,7 +3,7 @@ name and the shape of its value are checked, against the table of the engine's f
 {{- define "vllm-stack.args" -}}
 {{- $w := .w }}{{ $body := $w.body }}{{ $engine := $w.engine }}{{ $owned := $engine.owned }}{{ $flags := $engine.flags -}}
 {{- include "vllm-stack.settings" . -}}
-{{- $args := concat $w.args $w.featureArgs -}}
+{{- $args := concat $w.args $w.featureArgs $w.ownArgs -}}
 {{- if $engine.repository }}{{ include "vllm-stack.repository" . -}}
 {{- else if not $flags }}{{ $args = concat $args (include "vllm-stack.plainArgs" $body.args | fromJsonArray) -}}
 {{- else -}}

@@ -20,11 +20,15 @@
 {{- $p := $body.parallelism -}}
 {{- $ranks := mul ($p.tensor | default 1) ($p.pipeline | default 1) -}}
 {{- $engines := int ($p.data | default 1) -}}
+{{- $nodes := int ($p.nodes | default 1) -}}
 {{- $_ := set $w "ranks" $ranks -}}
-{{- $_ := set $w "gpus" (mul $ranks $engines) -}}
+{{- $_ := set $w "nodes" $nodes -}}
+{{- $_ := set $w "gpus" (div (add (mul $ranks $engines) $nodes -1) $nodes) -}}
+{{- $_ := set $w "kind" "Deployment" -}}
+{{- if or (gt $nodes 1) (eq $body.cache.type "perReplica") (ne ($body.workload | default "auto") "auto") }}{{ include "vllm-stack.deriveKind" . }}{{ end -}}
 
 {{/*
-Message rings of the workers: 160 MiB per engine, 240 MiB per rank, 24 MiB for the group (vllm
+Message rings of the pod's workers: 160 MiB per engine, 240 MiB per rank, 24 MiB for the group (vllm
 shm_broadcast.py, multiproc_executor.py), and 1 GiB for NCCL. One GPU runs without workers; a CPU never does.
 A buffer for KV cache lies beside them, or beside the 64 MiB that a pod without this volume has.
 */}}
@@ -34,7 +38,8 @@ A buffer for KV cache lies beside them, or beside the 64 MiB that a pod without 
 {{- $shm := $body.sharedMemory.size -}}
 {{- if kindIs "invalid" $shm -}}
 {{- $rings := 0 -}}
-{{- if or (gt $ranks 1) $cpu }}{{ $rings = mul $engines (add 184 (mul 240 $ranks)) }}{{ end -}}
+{{- $here := max 1 (div $engines $nodes) -}}
+{{- if or (gt $ranks 1) $cpu }}{{ $rings = mul $here (add 184 (mul 240 (div $w.gpus $here))) }}{{ end -}}
 {{- if or $rings (gt $engines 1) }}{{ $shm = print (div (add 2047 $rings $buffer) 1024) "Gi" -}}
 {{- else if $buffer }}{{ $shm = print (div (add 1087 $buffer) 1024) "Gi" }}{{ end -}}
 {{- end -}}
@@ -70,12 +75,16 @@ A buffer for KV cache lies beside them, or beside the 64 MiB that a pod without 
 {{- if $inline }}{{ $_ := set $files "chat-template.jinja" $template }}{{ $template = "/etc/vllm-stack/chat-template.jinja" }}{{ end -}}
 {{- $_ := set $w "chatTemplatePath" $template -}}
 {{- $_ := set $w "config" $files -}}
-{{- range $part := list "volumes" "mounts" "containers" "initContainers" "featureArgs" }}{{ $_ := set $w $part list }}{{ end -}}
+{{- range $part := list "volumes" "mounts" "containers" "initContainers" "featureArgs" "ownArgs" }}{{ $_ := set $w $part list }}{{ end -}}
+{{- $_ := set $w "role" ($body.role | default "server") -}}
+{{- $_ := set $w "port" $engine.port }}{{ $_ := set $w "portName" "http" -}}
+{{- $_ := set $w "balancing" ($p.balancing | default "internal") -}}
+{{- if or (gt $nodes 1) (ne $w.role "server") }}{{ include "vllm-stack.deriveGroup" . }}{{ end -}}
 {{- if $engine.nameIsPath }}{{ $_ := set $w "servedNames" (list $w.modelPath) }}{{ end -}}
 {{- if $engine.repository }}{{ include "vllm-stack.repositoryFolder" . }}{{ end -}}
 {{- if or $body.lora.enabled $body.speculative.method $body.kvOffload.backend $body.warmup.prompts $body.tls.existingSecret }}{{ include "vllm-stack.features" . }}{{ end -}}
 {{- if or $body.extraVolumes $body.extraVolumeMounts $body.extraContainers $body.initContainers $body.podSpec }}{{ include "vllm-stack.extension" . }}{{ end -}}
-{{- $envKey := print $engineName $body.lora.dynamic (not $body.tls.existingSecret) $w.budgetSeconds $body.cache.mountPath (ternary "" (toJson $body.env) (empty $body.env)) -}}
+{{- $envKey := print $engineName $body.lora.dynamic (not $body.tls.existingSecret) $w.budgetSeconds $body.cache.mountPath (ternary "" (toJson $body.env) (empty $body.env)) (hasKey $w "podEnv" | ternary (toJson $w.podEnv) "") -}}
 {{- if not (hasKey $r.envs $envKey) }}{{ $_ := set $r.envs $envKey (include "vllm-stack.env" .) }}{{ end -}}
 {{- $_ := set $w "env" (get $r.envs $envKey) -}}
 {{- include "vllm-stack.args" . -}}

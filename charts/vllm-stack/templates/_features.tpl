@@ -65,13 +65,13 @@ shared_offload_region.py), on AMD's GPUs in each process.
 {{- $body := .w.body -}}
 {{- if ne $body.kvOffload.backend "native" }}0
 {{- else if hasPrefix "amd.com/" ($body.accelerator.resource | default "") }}0
-{{- else }}{{ mulf 1024 ($body.kvOffload.sizeGiB | default 0 | float64) (int ($body.parallelism.data | default 1)) | ceil | int }}{{ end -}}
+{{- else }}{{ mulf 1024 ($body.kvOffload.sizeGiB | default 0 | float64) (max 1 (div (int ($body.parallelism.data | default 1)) (int ($body.parallelism.nodes | default 1)))) | ceil | int }}{{ end -}}
 {{- end -}}
 
 {{/* The script that the startup probe runs, and what it asks. */}}
 {{- define "vllm-stack.warmup" -}}
 {{- $w := .w }}{{ $body := $w.body -}}
-{{- $url := printf "http%s://127.0.0.1:%d" (ternary "s" "" (not (not $body.tls.existingSecret))) (int $w.engine.port) -}}
+{{- $url := printf "http%s://127.0.0.1:%d" (ternary "s" "" (not (not $body.tls.existingSecret))) (int $w.port) -}}
 {{- $asked := dict "url" $url "health" $w.engine.probePath "model" (first $w.servedNames) "ranks" (int ($body.parallelism.data | default 1)) "prompts" $body.warmup.prompts -}}
 {{- $_ := set $w.config "warm_up.json" (toRawJson $asked) -}}
 {{- $_ := set $w.config "warm_up.py" (.root.Files.Get "files/warm_up.py") -}}

@@ -24,13 +24,15 @@
 {{- end }}
 {{- $spread := dict "hostname" (list "kubernetes.io/hostname") "zone" (list "topology.kubernetes.io/zone" "kubernetes.io/hostname") -}}
 {{- $spread = get $spread ($s.spread | default "none") | default list -}}
+{{- /* The pods of a group fill their nodes and want to be close. */}}
+{{- if gt (int .w.nodes) 1 }}{{ $spread = list }}{{ end }}
 {{- if or $spread $s.topologySpreadConstraints }}
   topologySpreadConstraints:
     {{- range $spread }}
     - topologyKey: {{ . }}
       maxSkew: 1
       whenUnsatisfiable: ScheduleAnyway
-      matchLabelKeys: [pod-template-hash]
+      matchLabelKeys: [{{ ternary "pod-template-hash" "controller-revision-hash" (eq $.w.kind "Deployment") }}]
       labelSelector: {matchLabels: {app.kubernetes.io/instance: {{ quote $.root.Release.Name }}, vllm-stack.io/model: {{ quote $.w.model }}, vllm-stack.io/variant: {{ quote $.w.variant }}}}
     {{- end }}
     {{- range $s.topologySpreadConstraints }}

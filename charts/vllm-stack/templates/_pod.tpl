@@ -1,12 +1,18 @@
 {{/* {root, w} -> the pod template of a workload: the one pod spec. */}}
 {{- define "vllm-stack.pod" -}}
 {{- $w := .w }}{{ $body := $w.body }}{{ $r := .root.resolved }}{{ $cache := $body.cache }}{{ $scheduling := $body.scheduling -}}
-{{- $ask := printf "httpGet: {path: %s, port: http%s}" $w.engine.probePath (ternary ", scheme: HTTPS" "" (not (not $body.tls.existingSecret))) -}}
+{{- $ask := printf "httpGet: {path: %s, port: %s%s}" $w.engine.probePath $w.portName (ternary ", scheme: HTTPS" "" (not (not $body.tls.existingSecret))) -}}
 {{- $alive := $ask }}{{ with $w.engine.livePath }}{{ $alive = replace $w.engine.probePath . $ask }}{{ end -}}
 {{- $labels := $body.podLabels }}{{ with $r.commonLabels }}{{ $labels = mergeOverwrite (deepCopy .) ($body.podLabels | default dict) }}{{ end -}}
 metadata:
   labels:
     {{- $w.selector | nindent 4 }}
+    {{- if and (ne $w.role "server") (not $w.headless) }}
+    llm-d.ai/role: {{ $w.role }}
+    {{- end }}
+    {{- if ne (.root.Values.mesh | default "none") "none" }}
+    {{- include "vllm-stack.meshLabels" . | trim | nindent 4 }}
+    {{- end }}
     {{- range $name, $value := $labels }}
     {{ $name }}: {{ quote $value }}
     {{- end }}
@@ -59,12 +65,15 @@ spec:
       {{- with $body.envFrom }}
       envFrom: {{ toJson . }}
       {{- end }}
+      {{- if not $w.headless }}
       ports:
-        - {name: http, containerPort: {{ $w.engine.port }}}
+        - {name: {{ $w.portName }}, containerPort: {{ $w.port }}}
         {{- range $name, $port := $w.engine.ports }}
         - {name: {{ $name }}, containerPort: {{ $port }}}
         {{- end }}
+      {{- end }}
       {{- include "vllm-stack.resources" . }}
+      {{- if not $w.headless }}
       {{- if $w.budgetSeconds }}
       {{- if $body.warmup.prompts }}
       {{- /* The probe that ends the start asks the prompts: the pod is not ready before they are answered. */}}
@@ -77,6 +86,7 @@ spec:
       readinessProbe: { {{- $ask }}, periodSeconds: 5, timeoutSeconds: 5, failureThreshold: 3}
       {{- with int $body.shutdown.preStopSeconds }}
       lifecycle: {preStop: {sleep: {seconds: {{ . }}}}}
+      {{- end }}
       {{- end }}
       {{- with $body.securityContext }}
       securityContext: {{ toJson . }}
@@ -100,12 +110,14 @@ spec:
     - {{ toJson . }}
     {{- end }}
   volumes:
+    {{- if not $w.ownClaims }}
     - name: cache
       {{- if $w.claim }}
       persistentVolumeClaim: {claimName: {{ $w.claim }}}
       {{- else }}
       emptyDir: {{ ternary (dict "sizeLimit" $cache.size) dict (hasKey $cache "size") | toJson }}
       {{- end }}
+    {{- end }}
     - {name: tmp, emptyDir: {}}
     {{- if $w.shm }}
     - {name: shm, emptyDir: {medium: Memory, sizeLimit: {{ $w.shm }}}}

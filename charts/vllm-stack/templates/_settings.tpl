@@ -4,7 +4,7 @@
 {{- define "vllm-stack.settings" -}}
 {{- $w := .w }}{{ $body := $w.body }}{{ $engine := $w.engine }}{{ $p := $body.parallelism -}}
 {{- $spelled := $engine.settings }}{{ $filed := ($engine.repository | default dict).settings | default dict -}}
-{{- $set := dict "model" $w.modelPath "port" $engine.port "servedNames" $w.servedNames -}}
+{{- $set := dict "model" $w.modelPath "port" $w.port "servedNames" $w.servedNames -}}
 {{- with $body.source.revision }}{{ $_ := set $set "revision" . }}{{ end -}}
 {{- with $w.chatTemplatePath }}{{ $_ := set $set "chatTemplate" . }}{{ end -}}
 {{- range $key := list "tensor" "pipeline" "data" -}}

@@ -33,7 +33,7 @@ Rules between values, which a schema cannot state. Every broken one is collected
 {{- $cache := pick $w.body.cache "size" "storageClassName" "accessModes" -}}
 {{- $first := get $claims $w.claim | default $cache -}}
 {{- $_ := set $claims $w.claim $first -}}
-{{- $_ := set $sharers $w.claim (add $w.replicas (get $sharers $w.claim | default 0)) -}}
+{{- $_ := set $sharers $w.claim (add (mul $w.replicas $w.nodes) (get $sharers $w.claim | default 0)) -}}
 {{- if ne (toJson $first) (toJson $cache) -}}
 {{- $errors = append $errors (printf "%s.cache: workloads that share the claim %s describe it differently; set the same size, storageClassName and accessModes" $w.path $w.claim) -}}
 {{- end -}}
@@ -50,6 +50,7 @@ Rules between values, which a schema cannot state. Every broken one is collected
 {{- end -}}
 {{- if $r.routes }}{{ $errors = concat $errors (include "vllm-stack.routeErrors" . | fromJsonArray) }}{{ end -}}
 {{- $errors = concat $errors (include "vllm-stack.securityErrors" . | fromJsonArray) -}}
+{{- if $r.groups }}{{ $errors = concat $errors (include "vllm-stack.groupErrors" . | fromJsonArray) }}{{ end -}}
 {{- $errors = concat $r.errors $errors | compact -}}
 {{- if $errors -}}
 {{- fail (printf "\n\nvllm-stack cannot render these values:\n  %s\n" (join "\n  " $errors)) -}}

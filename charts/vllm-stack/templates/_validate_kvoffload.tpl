@@ -20,7 +20,7 @@
 {{- else if not $body.accelerator.resource -}}
 {{- include "vllm-stack.error" (list . "kvOffload.backend" "native moves KV cache out of a GPU, and accelerator.resource asks for none; set backend: \"\"") -}}
 {{- else -}}
-{{- $buffer := mulf 1024 (float64 $offload.sizeGiB) (int ($body.parallelism.data | default 1)) -}}
+{{- $buffer := mulf 1024 (float64 $offload.sizeGiB) (max 1 (div (int ($body.parallelism.data | default 1)) (int $w.nodes))) -}}
 {{- range $part := list "requests" "limits" -}}
 {{- $memory := (get $body.resources $part | default dict).memory -}}
 {{- if and $memory (ge $buffer (include "vllm-stack.mebibytes" $memory | float64)) -}}

@@ -22,11 +22,12 @@
 {{- range $key, $_ := pick $w.own "source" "servedNames" "service" "tls" "variants" -}}
 {{- include "vllm-stack.error" (list $ $key (print "variants share it, they are workloads of one model; set models." $w.model "." $key)) -}}
 {{- end -}}
-{{- if gt (int $p.nodes) 1 -}}
-{{- include "vllm-stack.error" (list . "parallelism.nodes" (printf "%d nodes need a LeaderWorkerSet, which this version does not render; set 1" (int $p.nodes))) -}}
-{{- end -}}
+{{- if or (hasKey $w "ownClaims") $body.scheduling.exclusiveTopology }}{{ include "vllm-stack.validateKind" . }}{{ end -}}
+{{- if or (gt $w.nodes 1) (ne $w.balancing "internal") }}{{ include "vllm-stack.validateGroup" . }}{{ end -}}
+{{- if $body.args }}{{ include "vllm-stack.validateParallelArgs" . }}{{ end -}}
+{{- if ne $w.role "server" }}{{ include "vllm-stack.validateRole" . }}{{ end -}}
 {{- if and (hasKey $body.accelerator "count") (ne (int $body.accelerator.count) (int $w.gpus)) -}}
-{{- include "vllm-stack.error" (list . "accelerator.count" (printf "%d does not equal tensor × pipeline × data = %d of parallelism; set null to derive it" (int $body.accelerator.count) (int $w.gpus))) -}}
+{{- include "vllm-stack.error" (list . "accelerator.count" (printf "%d does not equal tensor × pipeline × data%s = %d of parallelism; set null to derive it" (int $body.accelerator.count) (ternary " / nodes" "" (gt $w.nodes 1)) (int $w.gpus))) -}}
 {{- end -}}
 {{- if and $body.accelerator.product (not $body.accelerator.productLabel) -}}
 {{- include "vllm-stack.error" (list . "accelerator.productLabel" "a product needs the node label that names it; set nvidia.com/gpu.product or the label of your GPUs") -}}
@@ -54,7 +55,7 @@
 {{- if has (trimSuffix "/" ($body.cache.mountPath | default "/cache")) (list "" "/tmp" "/dev/shm" "/models" "/etc/vllm-stack") -}}
 {{- include "vllm-stack.error" (list . "cache.mountPath" (print $body.cache.mountPath " is taken; set a folder of its own, for example /cache")) -}}
 {{- end -}}
-{{- if and (eq $body.cache.type "claim") (not $body.cache.size) -}}
+{{- if and (or (eq $body.cache.type "claim") (eq $body.cache.type "perReplica")) (not $body.cache.size) -}}
 {{- include "vllm-stack.error" (list . "cache.size" "a claim needs a size; set the size of the weights and a fifth more, for example 40Gi") -}}
 {{- end -}}
 {{- range $label, $_ := $body.podLabels -}}

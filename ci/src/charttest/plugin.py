@@ -29,7 +29,14 @@ if TYPE_CHECKING:
 
     from charttest.helm import Values
 
-_CLUSTER_FIXTURES = {"kube_cluster", "kube_config", "kubectl", "local_cluster", "node_cluster"}
+_CLUSTER_FIXTURES = {
+    "group_controller",
+    "kube_cluster",
+    "kube_config",
+    "kubectl",
+    "local_cluster",
+    "node_cluster",
+}
 _GIVEN = pytest.StashKey[str | None]()  # --kubeconfig as it was given
 
 
@@ -157,6 +164,20 @@ def release_factory(kubectl: Kubectl, chart: Chart) -> Iterator[Releases]:
     """
     with Releases(kubectl, chart.path) as releases:
         yield releases
+
+
+@pytest.fixture(scope="session")
+def group_controller(pytestconfig: pytest.Config, request: pytest.FixtureRequest) -> bool:
+    """The real LeaderWorkerSet controller: in the local cluster it runs from here on.
+
+    With `--kubeconfig`: whether that cluster has it.
+    """
+    from charttest.controllers import leaderworkerset  # noqa: PLC0415 - only when a test needs it
+
+    if pytestconfig.stash[_GIVEN]:
+        return leaderworkerset.is_there(request.getfixturevalue("kubectl"))
+    leaderworkerset.start(request.getfixturevalue("local_cluster"))
+    return True
 
 
 @pytest.fixture(scope="session")

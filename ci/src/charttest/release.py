@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import time
 import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from charttest.errors import ClusterError
 from charttest.helm import Helm, Values, value_options
 from charttest.helm import helm as find_helm
 from charttest.kubectl import KubectlError
@@ -42,16 +44,20 @@ class Release:
         options, stdin = value_options(values)
         waiting = ("--wait", *self._timeout) if wait else ()
         self._run("install", self.name, str(self.chart), *waiting, *options, stdin=stdin)
+        if wait:
+            self._wait_for_groups()
 
     def upgrade(self, *values: Values) -> None:
         """`helm upgrade --wait` with these values and no others."""
         options, stdin = value_options(values)
         what = (self.name, str(self.chart), "--reset-values", "--wait")
         self._run("upgrade", *what, *self._timeout, *options, stdin=stdin)
+        self._wait_for_groups()
 
     def rollback(self, revision: int = 0) -> None:
         """`helm rollback --wait`; revision 0 is the one before."""
         self._run("rollback", self.name, str(revision), "--wait", *self._timeout)
+        self._wait_for_groups()
 
     def test(self) -> str:
         """`helm test`: what it printed."""
@@ -76,6 +82,26 @@ class Release:
             limit = f"--timeout={self.timeout_seconds}s"
             self.kubectl(*arguments, "--namespace", self.namespace, limit)
 
+    def _wait_for_groups(self) -> None:
+        """Helm does not know when a LeaderWorkerSet is ready: wait until every group of the newest revision is."""
+        if "LeaderWorkerSet" not in self._run("get", "manifest", self.name):
+            return
+        deadline = time.monotonic() + self.timeout_seconds
+        while waiting := [item["metadata"]["name"] for item in self._groups() if not _is_rolled_out(item)]:
+            if time.monotonic() > deadline:
+                with self.explained():
+                    raise ClusterError(
+                        f"LeaderWorkerSet {', '.join(waiting)}: not ready after {self.timeout_seconds} s",
+                        "does its controller run? the note says what is wrong with the pods",
+                    )
+            time.sleep(0.2)
+
+    def _groups(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.get(
+            "leaderworkersets", "--selector", f"app.kubernetes.io/instance={self.name}"
+        )
+        return found
+
     @contextmanager
     def explained(self) -> Iterator[None]:
         """Add a note with what is wrong with the pods to whatever fails in the block."""
@@ -96,6 +122,18 @@ class Release:
         with self.explained():
             # Helm ends by itself; the subprocess limit is for a Helm that does not.
             return self.helm.run(*arguments, *where, stdin=stdin, timeout=self.timeout_seconds + 60)
+
+
+def _is_rolled_out(group: dict[str, Any]) -> bool:
+    """Whether a LeaderWorkerSet's controller has seen the newest spec, and all of its groups have it and are ready."""
+    status, wanted = group.get("status", {}), group["spec"]["replicas"]
+    conditions = {entry["type"]: entry["status"] for entry in status.get("conditions", ())}
+    return (
+        status.get("observedGeneration") == group["metadata"]["generation"]
+        and all(status.get(key, 0) == wanted for key in ("replicas", "readyReplicas", "updatedReplicas"))
+        and conditions.get("Available") == "True"
+        and conditions.get("UpdateInProgress") != "True"
+    )
 
 
 class Releases:

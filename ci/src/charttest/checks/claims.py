@@ -21,7 +21,7 @@ def _run(manifests: Manifests) -> Iterator[tuple[Manifest, str]]:
             continue
         for volume in pod.spec.get("volumes") or []:
             if claim := (volume.get("persistentVolumeClaim") or {}).get("claimName"):
-                pods_of[claim] += most_replicas(manifests, pod.owner)
+                pods_of[claim] += most_replicas(manifests, pod.owner) * pod.per_replica
     for item in manifests.of("PersistentVolumeClaim"):
         modes = item.spec.get("accessModes") or []
         if pods_of[item.name] > 1 and not _SHARED & set(modes):

@@ -26,6 +26,7 @@ _MODULES = {
         "github.com/traefik/traefik/v3",
         "docs/content/reference/dynamic-configuration/traefik.io_middlewares.yaml",
     ),
+    "leaderworkerset.x-k8s.io": ("sigs.k8s.io/lws", "config/crd/bases"),
 }
 
 

@@ -62,6 +62,8 @@ class Pod:
     owner: Manifest
     labels: Mapping[str, str]
     spec: Mapping[str, Any]
+    per_replica: int = 1
+    """How many of it one replica of the owner has: a group has several workers."""
 
     @property
     def containers(self) -> list[dict[str, Any]]:
@@ -85,6 +87,16 @@ TEMPLATES: dict[str, tuple[tuple[str, ...], ...]] = {
 }
 # Workloads that keep their pods running; a Job's pods serve nobody.
 SERVING = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "LeaderWorkerSet")
+
+
+def group(item: Manifest) -> dict[str, Any]:
+    """The leaderWorkerTemplate of a LeaderWorkerSet; empty for another kind."""
+    return item.spec.get("leaderWorkerTemplate") or {}
+
+
+def claim_templates(item: Manifest) -> list[dict[str, Any]]:
+    """The claims that every pod of a StatefulSet or LeaderWorkerSet gets."""
+    return item.spec.get("volumeClaimTemplates") or group(item).get("volumeClaimTemplates") or []
 
 
 @dataclass(frozen=True)
@@ -120,13 +132,20 @@ class Manifests:
                 for key in path:
                     template = template.get(key) or {} if isinstance(template, dict) else {}
                 if template:
-                    found.append(_pod(item, template))
+                    found.append(_pod(item, template, _per_replica(item, path[-1])))
         return tuple(found)
 
 
-def _pod(owner: Manifest, template: Mapping[str, Any]) -> Pod:
+def _pod(owner: Manifest, template: Mapping[str, Any], per_replica: int = 1) -> Pod:
     labels = (template.get("metadata") or {}).get("labels") or {}
-    return Pod(owner, labels, template.get("spec") or {})
+    return Pod(owner, labels, template.get("spec") or {}, per_replica)
+
+
+def _per_replica(owner: Manifest, template: str) -> int:
+    if template != "workerTemplate":
+        return 1
+    # Without a template of its own the leader is made from the workers'.
+    return int(group(owner).get("size", 1)) - int("leaderTemplate" in group(owner))
 
 
 Run = Callable[[Manifests], Iterator[tuple[Manifest, str]]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from charttest.checks.model import Check, Manifest, Manifests
+from charttest.checks.model import Check, Manifest, Manifests, claim_templates
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -13,8 +13,7 @@ if TYPE_CHECKING:
 def _run(manifests: Manifests) -> Iterator[tuple[Manifest, str]]:
     for pod in manifests.pods:
         volumes = {volume.get("name") for volume in pod.spec.get("volumes") or []}
-        claims = pod.owner.spec.get("volumeClaimTemplates") or []
-        volumes |= {(claim.get("metadata") or {}).get("name") for claim in claims}
+        volumes |= {(claim.get("metadata") or {}).get("name") for claim in claim_templates(pod.owner)}
         mounted = set()
         for container in pod.containers:
             for mount in container.get("volumeMounts") or []:

@@ -33,7 +33,7 @@ def _name_problem(item: Manifest) -> str | None:
     limit = _LIMITS.get(item.kind, 253)
     if len(item.name) > limit:
         return f"the name has {len(item.name)} characters, a {item.kind} can have {limit}"
-    if item.kind == "Service":
+    if item.kind in ("Service", "LeaderWorkerSet"):  # which makes a Service of its name
         pattern, rule = _LABEL_1035, "a DNS-1035 label (a letter first, then letters, digits and -)"
     elif item.kind in _RBAC:
         pattern, rule = _PATH_SEGMENT, "a path segment"
@@ -49,6 +49,9 @@ def _label_problems(labels: dict[str, object]) -> Iterator[str]:
 
 
 def _run(manifests: Manifests) -> Iterator[tuple[Manifest, str]]:
+    for item in manifests.of("LeaderWorkerSet"):
+        if manifests.get("Service", item.name):
+            yield item, f"makes a Service of its own name, and Service/{item.name} is another one"
     for item in manifests.objects:
         if problem := _name_problem(item):
             yield item, problem

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from charttest.checks.model import Check, Manifest, Manifests, Pod
+from charttest.checks.model import Check, Manifest, Manifests, Pod, claim_templates
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,7 +65,7 @@ def references(pod: Pod) -> Iterator[Reference]:
 
 def _run(manifests: Manifests) -> Iterator[tuple[Manifest, str]]:
     for pod in manifests.pods:
-        templates = pod.owner.spec.get("volumeClaimTemplates") or []
+        templates = claim_templates(pod.owner)
         made = {Reference("PersistentVolumeClaim", claim["metadata"]["name"]) for claim in templates}
         made.add(Reference("ServiceAccount", "default"))  # every namespace has it
         for reference in dict.fromkeys(references(pod)):

@@ -23,16 +23,18 @@ def match_labels(item: Manifest) -> dict[str, str]:
 
 
 def _run(manifests: Manifests) -> Iterator[tuple[Manifest, str]]:
-    workloads = [
-        pod for pod in manifests.pods if pod.owner.kind in SERVING and pod.owner.kind != "LeaderWorkerSet"
-    ]
+    serving = [pod for pod in manifests.pods if pod.owner.kind in SERVING]
+    # A LeaderWorkerSet selects by labels of its own.
+    workloads = [pod for pod in serving if pod.owner.kind != "LeaderWorkerSet"]
     for item in manifests.of(*SERVING):
         if item.kind != "LeaderWorkerSet" and not item.spec.get("template"):
             yield item, "has no pod template"
     for pod in workloads:
         if not matches(match_labels(pod.owner), pod.labels):
             yield pod.owner, f"its selector {match_labels(pod.owner)} does not match the labels of its pods"
-    for one, other in combinations(workloads, 2):
+    for one, other in combinations(serving, 2):
+        if one.owner is other.owner:
+            continue
         for owner, pod in ((one.owner, other), (other.owner, one)):
             if matches(match_labels(owner), pod.labels):
                 yield owner, f"its selector also matches the pods of {pod.owner.kind}/{pod.owner.name}"

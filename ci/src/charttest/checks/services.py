@@ -12,9 +12,28 @@ if TYPE_CHECKING:
 
 
 def _has_port(pod: Pod, target: Any) -> bool:
-    ports = [port for container in pod.spec.get("containers") or [] for port in container.get("ports") or []]
+    sidecars = [
+        each for each in pod.spec.get("initContainers") or [] if each.get("restartPolicy") == "Always"
+    ]
+    running = [*sidecars, *(pod.spec.get("containers") or [])]
+    ports = [port for container in running for port in container.get("ports") or []]
     # A number needs no declaration: the container may listen without saying so.
     return isinstance(target, int) or any(port.get("name") == target for port in ports)
+
+
+def _governed(manifests: Manifests) -> Iterator[tuple[Manifest, str]]:
+    for item in manifests.of("StatefulSet"):
+        name = str(item.spec.get("serviceName", ""))
+        if not name or manifests.is_external("Service", name):
+            continue
+        service = manifests.get("Service", name)
+        pods = [pod for pod in manifests.pods if pod.owner is item]
+        if service is None:
+            yield item, f"its pods get names from the Service {name}, which is not rendered"
+        elif service.spec.get("clusterIP") != "None":
+            yield item, f"its pods get names from the Service {name}, which is not headless"
+        elif not all(matches(service.spec.get("selector") or {}, pod.labels) for pod in pods):
+            yield item, f"its pods get names from the Service {name}, which does not select them"
 
 
 def _run(manifests: Manifests) -> Iterator[tuple[Manifest, str]]:
@@ -30,11 +49,12 @@ def _run(manifests: Manifests) -> Iterator[tuple[Manifest, str]]:
             for pod in pods:
                 if not _has_port(pod, target):
                     yield item, f"{pod.owner.kind}/{pod.owner.name} has no container port named {target!r}"
+    yield from _governed(manifests)
 
 
 CHECK = Check(
     id="services",
-    sentence="A Service's selector matches pods of the release, and they have its target port.",
+    sentence="A Service selects pods of the release that have its target port; a StatefulSet has a headless one.",
     fix="use the labels and the port names of the pod template",
     run=_run,
 )

@@ -123,6 +123,11 @@ class LocalCluster:
             )
         images.load(archive, parts.find("ctr"), holders.values())
 
+    def add(self, name: str, command: Sequence[str], ready: Callable[[], bool]) -> None:
+        """Run one more part, which ends with the cluster; returns when it is `ready`. ClusterError if it dies."""
+        self._run(name, command)
+        self._wait(name, ready)
+
     # Start and stop
 
     @classmethod

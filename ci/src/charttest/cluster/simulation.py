@@ -37,6 +37,7 @@ CRD_FOLDERS = (
         "github.com/traefik/traefik/v3",
         "docs/content/reference/dynamic-configuration/traefik.io_middlewares.yaml",
     ),
+    ("sigs.k8s.io/lws", "config/crd/bases/leaderworkerset.x-k8s.io_leaderworkersets.yaml"),
 )
 # The CRDs that charts use, where a module has many more.
 CRD_NAMES = {"istio.io/api": "(virtualservices|destinationrules)"}

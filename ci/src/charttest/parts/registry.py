@@ -137,6 +137,7 @@ PARTS = {
             150,
             on_path=False,  # one on PATH may need libraries, and an image has none
         ),
+        Part("lws", "lws", "0.9.0", "lws", "sigs.k8s.io/lws/cmd", 57, on_path=False),
         Part("kind", "kind", "0.33.0", "kind", "sigs.k8s.io/kind", 2, version_command=("version",)),
         Part("kwok", "kwok", "0.8.0", "kwok", "sigs.k8s.io/kwok/cmd/kwok", 42),
     )
@@ -146,6 +147,7 @@ MODULES = {
     "sigs.k8s.io/kwok": "kwok",
     "sigs.k8s.io/gateway-api": "crds",
     "sigs.k8s.io/gateway-api-inference-extension": "crds",
+    "sigs.k8s.io/lws": "lws",
     "istio.io/api": "crds",
     "github.com/traefik/traefik/v3": "crds",
 }

@@ -1,0 +1,1 @@
+"""Real controllers that charts rely on, as processes beside a local cluster."""
