@@ -90,10 +90,23 @@ def live(
         for item in rendered.find("PersistentVolumeClaim")
         if "helm.sh/resource-policy" in item["metadata"].get("annotations", {})
     }
+    # A claim that a hook's StatefulSet made belongs to no release.
+    kept |= {
+        f"{claim['metadata']['name']}-{item.name}-0"
+        for item in rendered.find("StatefulSet")
+        if "helm.sh/hook" in item["metadata"].get("annotations", {})
+        for claim in item.spec["volumeClaimTemplates"]
+    }
+    kept |= declared(scenario, "PersistentVolumeClaim")
     assert {claim["metadata"]["name"] for claim in release.get("persistentvolumeclaims")} == kept
-    kinds = "deployments,services,poddisruptionbudgets,configmaps,secrets,serviceaccounts,httproutes"
+    kinds = "statefulsets,jobs,deployments,services,poddisruptionbudgets,configmaps,secrets,serviceaccounts,httproutes"
     selector = f"app.kubernetes.io/instance={release.name}"
     assert release.get(kinds, "--selector", selector) == []
+
+
+def declared(scenario: Scenario, kind: str) -> set[str]:
+    """The names of the objects of a kind that the scenario expects to exist."""
+    return {name.partition("/")[2] for name in scenario.external if name.startswith(f"{kind}/")}
 
 
 def rolled_out(release: Release) -> None:
@@ -104,7 +117,7 @@ def rolled_out(release: Release) -> None:
 
 def running(release: Release) -> list[dict[str, Any]]:
     """The pods of a release that are not on their way out; all of them are ready."""
-    where = ("--selector", f"app.kubernetes.io/instance={release.name}")
+    where = ("--selector", f"app.kubernetes.io/instance={release.name},app.kubernetes.io/component=engine")
     # Helm 3 waits until at most maxUnavailable pods are missing, not until the rollout is over.
     status = ("status", "deployments", *where, "--namespace", release.namespace, "--timeout=60s")
     release.kubectl("rollout", *status)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from charttest.checks.schema import versions
-from charttest.helm import helm
+from charttest.helm import HelmError, helm
 from charttest.lint import Scenario
 
 if TYPE_CHECKING:
@@ -26,6 +26,10 @@ def test_a_scenario_renders_objects_without_a_finding(
     chart: Chart, path: Path, kube_version: str, major: int
 ) -> None:
     scenario = Scenario.of(path)
+    if not scenario.runs_on(kube_version):
+        with pytest.raises(HelmError, match=f"needs .* which Kubernetes has from {scenario.oldest}"):
+            chart.render(path, kube_version=kube_version, helm=helm(major), external=scenario.external)
+        return
     rendered = chart.render(path, kube_version=kube_version, helm=helm(major), external=scenario.external)
     assert rendered.find("Deployment")
 

@@ -3,7 +3,8 @@ name and the shape of its value are checked, against the table of the engine's f
 {{- define "vllm-stack.args" -}}
 {{- $w := .w }}{{ $body := $w.body }}{{ $owned := $w.engine.owned }}{{ $flags := $w.engine.flags }}{{ $p := $body.parallelism -}}
 {{- $args := concat (list $w.modelPath (print "--port=" $w.engine.port) "--served-model-name") $w.servedNames -}}
-{{- with $body.source.revision }}{{ $args = append $args (print "--revision=" .) }}{{ end -}}
+{{- with $w.revision }}{{ $args = append $args (print "--revision=" .) }}{{ end -}}
+{{- with $w.loadFormat }}{{ $args = append $args (print "--load-format=" .) }}{{ end -}}
 {{- with $w.chatTemplatePath }}{{ $args = append $args (print "--chat-template=" .) }}{{ end -}}
 {{- if gt (int $p.tensor) 1 }}{{ $args = append $args (print "--tensor-parallel-size=" (int $p.tensor)) }}{{ end -}}
 {{- if gt (int $p.pipeline) 1 }}{{ $args = append $args (print "--pipeline-parallel-size=" (int $p.pipeline)) }}{{ end -}}

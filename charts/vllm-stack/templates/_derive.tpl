@@ -50,18 +50,13 @@ shm_broadcast.py, multiproc_executor.py), and 1 GiB for NCCL. One GPU runs witho
 {{- else if eq $body.cache.type "existingClaim" }}{{ $claim = $body.cache.claimName }}{{ end -}}
 {{- $_ := set $w "claim" $claim -}}
 
-{{- $uri := $body.source.uri | default "" -}}
-{{- if hasPrefix "pvc://" $uri -}}
-{{- $parts := splitn "/" 2 (trimPrefix "pvc://" $uri) -}}
-{{- $_ := set $w "modelClaim" $parts._0 -}}
-{{- $_ := set $w "modelPath" (print "/models/" ($parts._1 | default "") | trimSuffix "/") -}}
-{{- else }}{{ $_ := set $w "modelPath" (trimPrefix "hf://" $uri) }}{{ end -}}
+{{- include "vllm-stack.source" . -}}
 {{- $template := $body.chatTemplate | default "" -}}
 {{- $inline := and $template (or (contains "\n" $template) (not (hasPrefix "/" $template))) -}}
 {{- $_ := set $w "chatTemplate" (ternary $template "" (not (not $inline))) -}}
 {{- if $inline }}{{ $template = "/etc/vllm-stack/chat-template.jinja" }}{{ end -}}
 {{- $_ := set $w "chatTemplatePath" $template -}}
-{{- $envKey := print $w.budgetSeconds $body.cache.mountPath (ternary "" (toJson $body.env) (empty $body.env)) -}}
+{{- $envKey := print $w.budgetSeconds $body.cache.mountPath (ternary "" (toJson $body.env) (empty $body.env)) (ternary "" (toJson $w.sourceEnv) (empty $w.sourceEnv)) -}}
 {{- if not (hasKey $r.envs $envKey) }}{{ $_ := set $r.envs $envKey (include "vllm-stack.env" .) }}{{ end -}}
 {{- $_ := set $w "env" (get $r.envs $envKey) -}}
 {{- include "vllm-stack.args" . -}}

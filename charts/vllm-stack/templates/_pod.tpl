@@ -32,6 +32,10 @@ spec:
   {{- end }}
   {{- end }}
   {{- include "vllm-stack.placement" . }}
+  {{- if and $w.download (not $w.download.hook) }}
+  initContainers:
+    {{- include "vllm-stack.waitForModel" . | nindent 4 }}
+  {{- end }}
   containers:
     - name: engine
       image: {{ $w.image }}
@@ -58,13 +62,13 @@ spec:
       {{- end }}
       securityContext: {allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}
       volumeMounts:
-        - {name: cache, mountPath: {{ $cache.mountPath | default "/cache" }}}
+        - {name: cache, mountPath: {{ $cache.mountPath | default "/cache" }}{{ with $w.cachePropagation }}, mountPropagation: {{ . }}{{ end }}}
         - {name: tmp, mountPath: /tmp}
         {{- if $w.shm }}
         - {name: shm, mountPath: /dev/shm}
         {{- end }}
-        {{- if $w.modelClaim }}
-        - {name: models, mountPath: /models, readOnly: true}
+        {{- with $w.modelMount }}
+        - {{ toJson . }}
         {{- end }}
         {{- if $w.chatTemplate }}
         - {name: chat-template, mountPath: /etc/vllm-stack, readOnly: true}
@@ -80,8 +84,8 @@ spec:
     {{- if $w.shm }}
     - {name: shm, emptyDir: {medium: Memory, sizeLimit: {{ $w.shm }}}}
     {{- end }}
-    {{- with $w.modelClaim }}
-    - {name: models, persistentVolumeClaim: {claimName: {{ . }}, readOnly: true}}
+    {{- with $w.modelVolume }}
+    - {{ toJson . }}
     {{- end }}
     {{- if $w.chatTemplate }}
     - {name: chat-template, configMap: {name: {{ $w.name }}}}

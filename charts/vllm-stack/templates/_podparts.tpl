@@ -28,7 +28,7 @@
       "TORCHINDUCTOR_CACHE_DIR" (print $at "/torchinductor") "TRITON_CACHE_DIR" (print $at "/triton")
       "VLLM_NO_USAGE_STATS" "1" -}}
 {{- with .w.budgetSeconds }}{{ $_ := set $env "VLLM_ENGINE_READY_TIMEOUT_S" . }}{{ end -}}
-{{- range $from := list .root.resolved.secretEnv $body.env }}{{ range $name, $value := $from }}{{ $_ := set $env $name $value }}{{ end }}{{ end -}}
+{{- range $from := list .root.resolved.secretEnv .w.sourceEnv $body.env }}{{ range $name, $value := $from }}{{ $_ := set $env $name $value }}{{ end }}{{ end -}}
 {{- range $name, $value := $env }}
 {{- if kindIs "map" $value }}
         - {name: {{ $name }}, valueFrom: {{ toJson $value.valueFrom }}}

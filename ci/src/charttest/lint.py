@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 # A values file says in comments which objects it expects to exist: `# external: Secret/hf-token, ...`
 _EXTERNAL = re.compile(r"^#\s*external:\s*(.+)$", re.M)
+# ... and the oldest Kubernetes that has what it uses: `# needs Kubernetes: 1.31`
+_NEEDS = re.compile(r"^#\s*needs Kubernetes:\s*(\d+\.\d+)\s*$", re.M)
 
 
 class ChartNotFoundError(CharttestError):
@@ -32,6 +34,7 @@ class Scenario:
     name: str
     values: tuple[Path, ...] = ()
     external: frozenset[str] = frozenset()
+    oldest: str = ""
 
     @classmethod
     def of(cls, *values: Path, external: Iterable[str] = ()) -> Scenario:
@@ -39,9 +42,17 @@ class Scenario:
         declared = [
             name for path in values for line in _EXTERNAL.findall(path.read_text()) for name in _names(line)
         ]
-        return cls(
-            " ".join(path.name for path in values) or "defaults", values, frozenset([*declared, *external])
-        )
+        needs = [version for path in values for version in _NEEDS.findall(path.read_text())]
+        name = " ".join(path.name for path in values) or "defaults"
+        return cls(name, values, frozenset([*declared, *external]), max(needs, key=_minor, default=""))
+
+    def runs_on(self, kube_version: str) -> bool:
+        """Whether this Kubernetes has everything that the scenario uses."""
+        return not self.oldest or _minor(kube_version) >= _minor(self.oldest)
+
+
+def _minor(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.removeprefix("v").split(".")[:2])
 
 
 def _names(line: str) -> list[str]:
@@ -100,6 +111,7 @@ def lint(
         (scenario, version, major)
         for scenario in cases
         for version in kube_versions or versions()[-1:]
+        if scenario.runs_on(version)
         for major in helms
     ]
 
