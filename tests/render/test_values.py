@@ -20,6 +20,7 @@ FREE = {
     "models",
     "routing.routes",
     "serviceAccount.annotations",
+    "storage.claims",
     *(
         f"defaults.{name}"
         for name in (
@@ -31,6 +32,8 @@ FREE = {
             "scheduling.affinity",
             "scheduling.nodeSelector",
             "service.annotations",
+            "source.job.nodeSelector",
+            "source.job.resources",
         )
     ),
 }

@@ -2,7 +2,7 @@
 
 SOURCE (hf://org/name or s3://bucket/path), REVISION and EXCLUDE (a JSON list of patterns) say what, TARGET says
 where to. The files arrive in TARGET.partial, which becomes TARGET when all of them are there: a TARGET that exists
-is whole, and an interrupted download goes on where it was. Exit codes: 0 the model is there, 1 try again,
+is whole, and an interrupted download keeps the files that were. Exit codes: 0 the model is there, 1 try again,
 3 another try cannot help.
 """
 
@@ -14,6 +14,7 @@ import os
 import shutil
 import sys
 from fnmatch import fnmatch
+from glob import escape
 from pathlib import Path
 
 STAGING = ".cache"  # where both clients keep what is not whole yet, inside of the partial folder
@@ -35,8 +36,8 @@ def gib(size: int) -> str:
     return f"{size / 2**30:.1f} GiB"
 
 
-def wanted(names: dict[str, int]) -> dict[str, int]:
-    """The files, name to bytes, that no pattern excludes and that stay inside of the folder."""
+def wanted(names: dict[str, int | None]) -> dict[str, int | None]:
+    """The files, name to bytes if known, that no pattern excludes and that stay inside of the folder."""
     patterns = json.loads(os.environ.get("EXCLUDE") or "[]")
     kept = {name: size for name, size in names.items() if not any(fnmatch(name, p) for p in patterns)}
     for name in kept:
@@ -47,24 +48,28 @@ def wanted(names: dict[str, int]) -> dict[str, int]:
     return kept
 
 
-def missing(folder: Path, files: dict[str, int]) -> dict[str, int]:
+def missing(folder: Path, files: dict[str, int | None]) -> dict[str, int | None]:
     """The files that are not in the folder with their full size."""
     return {
         name: size
         for name, size in files.items()
-        if not (folder / name).is_file() or (folder / name).stat().st_size != size
+        if not (folder / name).is_file() or size not in (None, (folder / name).stat().st_size)
     }
 
 
+def total(files: dict[str, int | None]) -> int:
+    """Bytes of the files, as far as they are known."""
+    return sum(size or 0 for size in files.values())
+
+
 def require_room(folder: Path, needed: int) -> None:
-    """Refuse before the first byte when the claim is too small; what is half fetched counts as room."""
-    staged = sum(path.stat().st_size for path in (folder / STAGING).rglob("*") if path.is_file())
-    free = shutil.disk_usage(folder).free + staged
+    """Refuse before the first byte when the claim is too small."""
+    free = shutil.disk_usage(folder).free
     if needed > free:
         raise RefusedError(f"needs {gib(needed)}, the claim has {gib(free)} free; enlarge the claim")
 
 
-def fetch_hugging_face(name: str, folder: Path) -> dict[str, int]:
+def fetch_hugging_face(name: str, folder: Path) -> dict[str, int | None]:
     """Fetch a repository; returns its files."""
     from huggingface_hub import HfApi, snapshot_download  # noqa: PLC0415 - only one client is needed
     from huggingface_hub.errors import HfHubHTTPError  # noqa: PLC0415
@@ -72,11 +77,11 @@ def fetch_hugging_face(name: str, folder: Path) -> dict[str, int]:
     revision = os.environ.get("REVISION") or None
     try:
         info = HfApi().repo_info(name, revision=revision, files_metadata=True)
-        files = wanted({file.rfilename: file.size or 0 for file in info.siblings or []})
+        files = wanted({file.rfilename: file.size for file in info.siblings or []})
         if left := missing(folder, files):
-            require_room(folder, sum(left.values()))
-            say(f"fetching {len(left)} of {len(files)} files, {gib(sum(left.values()))}, commit {info.sha}")
-            snapshot_download(name, revision=info.sha, local_dir=folder, allow_patterns=list(files))
+            require_room(folder, total(left))
+            say(f"fetching {len(left)} of {len(files)} files, {gib(total(left))}, commit {info.sha}")
+            snapshot_download(name, revision=info.sha, local_dir=folder, allow_patterns=[escape(name) for name in left])
     except HfHubHTTPError as error:
         refuse(error.response.status_code, f"revision {revision}" if revision else "default revision", error)
     return files
@@ -95,7 +100,7 @@ def refuse(status: int, what: str, error: Exception) -> None:
     raise error
 
 
-def fetch_s3(path: str, folder: Path) -> dict[str, int]:
+def fetch_s3(path: str, folder: Path) -> dict[str, int | None]:
     """Fetch everything under bucket/path; returns the files."""
     import boto3  # noqa: PLC0415 - only one client is needed
     from botocore.exceptions import ClientError, NoCredentialsError  # noqa: PLC0415
@@ -108,8 +113,8 @@ def fetch_s3(path: str, folder: Path) -> dict[str, int]:
         objects = [entry for page in pages for entry in page.get("Contents", [])]
         files = wanted({o["Key"][len(prefix) :]: o["Size"] for o in objects if not o["Key"].endswith("/")})
         left = missing(folder, files)
-        require_room(folder, sum(left.values()))
-        say(f"fetching {len(left)} of {len(files)} files, {gib(sum(left.values()))}")
+        require_room(folder, total(left))
+        say(f"fetching {len(left)} of {len(files)} files, {gib(total(left))}")
         for name in left:
             for place in (folder / STAGING / name, folder / name):
                 place.parent.mkdir(parents=True, exist_ok=True)
@@ -141,6 +146,7 @@ def fetch(source: str, target: Path) -> None:
         fcntl.flock(turn, fcntl.LOCK_EX)
     if target.is_dir():
         return
+    shutil.rmtree(partial / STAGING, ignore_errors=True)  # no client goes on with half a file of another process
     files = clients[scheme](source.removeprefix(scheme), partial)
     if left := missing(partial, files):
         raise OSError(f"{len(left)} files are not whole, {next(iter(left))} for one")
@@ -172,7 +178,7 @@ def explain(source: str, error: Exception) -> int:
     """Say what failed; returns the exit code."""
     code = getattr(error, "errno", None)
     if code in (errno.ENOSPC, errno.EDQUOT):
-        say(f"{source}: the claim is full; enlarge it, the download goes on where it was")
+        say(f"{source}: the claim is full; enlarge it, the files that are whole are kept")
         return REFUSED
     if code in (errno.EACCES, errno.EROFS, errno.EPERM):
         say(f"{source}: user {os.getuid()} may not write to the claim ({error}); give it to group {os.getgid()}")
