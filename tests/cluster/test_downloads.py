@@ -114,7 +114,9 @@ def test_a_download_that_is_no_hook_any_more_takes_the_claim_over_and_gives_it_b
 def test_a_download_that_fails_stops_the_install_and_no_engine_takes_a_gpu(release: Release) -> None:
     nowhere = {**MODEL["source"], "job": {"claim": "models", "nodeSelector": {"no": "such-node"}}}
     late = {**MODEL, "startup": {"budgetSeconds": 3}, "source": nowhere}
-    with pytest.raises(HelmError, match=r"(?s)pre-install.*(DeadlineExceeded|longer than specified deadline)"):
+    with pytest.raises(
+        HelmError, match=r"(?s)pre-install.*(DeadlineExceeded|longer than specified deadline)"
+    ):
         release.install({**VALUES, "models": {"one": late}})
     assert release.get("deployments") == []
     assert len(claim_uids(release)) == 1

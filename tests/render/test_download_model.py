@@ -13,11 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from tests.render.model_servers import COMMIT, Store, hub, object_store
 
 PROGRAM = Path(__file__).parents[2] / "charts/vllm-stack/files/download_model.py"
-FILES = {"config.json": b"{}", "weights/model.safetensors": b"w" * 70_000, "original/consolidated.pth": b"o" * 9}
+FILES = {
+    "config.json": b"{}",
+    "weights/model.safetensors": b"w" * 70_000,
+    "original/consolidated.pth": b"o" * 9,
+}
 HUB, S3 = "hf://org/model", "s3://bucket/models/model"
 
 

@@ -36,7 +36,7 @@ helm.sh/hook-delete-policy: {{ rest . | join "," }}
 {{- $env := dict "HOME" "/tmp" "HF_HOME" "/tmp/huggingface" "HF_HUB_DISABLE_PROGRESS_BARS" "1" "HF_XET_CHUNK_CACHE_SIZE_BYTES" "0" -}}
 {{- range $name, $value := omit $d.w.body.env "HF_HUB_OFFLINE" }}{{ $_ := set $env $name $value }}{{ end -}}
 {{- if hasPrefix "s3://" $d.source.uri }}{{ $env = mergeOverwrite $env (include "vllm-stack.objectStorageEnv" $d.source | fromJson) -}}
-{{- else if and $d.hook (.root.Values.secrets.huggingFace).token -}}
+{{- else if and $d.hook ((.root.Values.secrets).huggingFace).token -}}
 {{- $_ := set $env "HF_TOKEN" (dict "valueFrom" (dict "secretKeyRef" (dict "name" (include "vllm-stack.downloadSecret" .root) "key" "HF_TOKEN"))) -}}
 {{- else if $r.secretEnv.HF_TOKEN }}{{ $_ := set $env "HF_TOKEN" $r.secretEnv.HF_TOKEN }}{{ end -}}
 {{- $_ := set $env "SOURCE" $d.source.uri -}}

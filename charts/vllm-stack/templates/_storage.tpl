@@ -5,7 +5,7 @@ root -> .resolved.storage, the claims of `storage.claims` by their name in the v
 {{- define "vllm-stack.resolveStorage" -}}
 {{- $root := . }}{{ $claims := dict -}}
 {{- range $key, $values := .Values.storage.claims -}}
-{{- if $values -}}
+{{- if kindIs "map" $values -}}
 {{- $body := deepCopy $values }}{{ include "vllm-stack.prune" $body -}}
 {{- $base := include "vllm-stack.name" (dict "full" (print $root.Release.Name "-" $key) "limit" 52) -}}
 {{- $backing := "class" -}}
