@@ -16,7 +16,7 @@ from charttest.helm import HelmError, helm
 if TYPE_CHECKING:
     from charttest.release import Release, Releases
 
-MODEL = {
+MODEL: dict[str, Any] = {
     "source": {"uri": "hf://org/one", "download": "job", "job": {"claim": "models"}},
     "accelerator": {"product": "NVIDIA-L40S"},
 }

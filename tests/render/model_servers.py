@@ -38,39 +38,39 @@ class Store:
 class _Handler(BaseHTTPRequestHandler):
     store: Store
 
-    def answer(self, status: int, body: bytes, head: bool = False, **headers: str) -> None:
-        self.send_response(status)
-        for name, value in {"Content-Length": str(len(body)), **headers}.items():
-            self.send_header(name.replace("_", "-"), value)
-        self.end_headers()
-        if not head:
+    def answer(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
+        self.begin(status, len(body), headers or {})
+        if self.command != "HEAD":
             self.wfile.write(body)
 
-    def send_file(self, name: str, head: bool, **headers: str) -> None:
+    def begin(self, status: int, size: int, headers: dict[str, str]) -> None:
+        self.send_response(status)
+        for name, value in {"Content-Length": str(size), **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+
+    def send_file(self, name: str, **more: str) -> None:
         body, wanted = self.store.files[name], self.headers["Range"] or ""
-        headers |= {"ETag": f'"{sha1(body, usedforsecurity=False).hexdigest()}"', "Accept_Ranges": "bytes"}
-        headers["Last_Modified"] = "Wed, 01 Jan 2025 00:00:00 GMT"
-        start = int(wanted.removeprefix("bytes=").partition("-")[0]) if wanted else 0
-        if head:
-            self.answer(200, body, head=True, **headers)
+        headers = {"ETag": f'"{sha1(body, usedforsecurity=False).hexdigest()}"', "Accept-Ranges": "bytes"}
+        headers |= {"Last-Modified": "Wed, 01 Jan 2025 00:00:00 GMT"}
+        headers |= {key.replace("_", "-"): value for key, value in more.items()}
+        if self.command == "HEAD":
+            self.answer(200, body, headers)
             return
         self.store.asked.append((name, wanted))
+        start = int(wanted.removeprefix("bytes=").partition("-")[0]) if wanted else 0
         if wanted:
-            headers["Content_Range"] = f"bytes {start}-{len(body) - 1}/{len(body)}"
-        part, stall = body[start:], self.store.stall_after or self.store.break_after
-        if 0 < stall < len(part):
-            self.send_response(200)
-            for key, value in {"Content-Length": str(len(part)), **headers}.items():
-                self.send_header(key.replace("_", "-"), value)
-            self.end_headers()
-            self.wfile.write(part[:stall])
-            if self.store.break_after:
-                self.store.break_after = 0
-                self.close_connection = True
-                return
-            self.store.going_on.wait()
+            headers["Content-Range"] = f"bytes {start}-{len(body) - 1}/{len(body)}"
+        part, end = body[start:], self.store.stall_after or self.store.break_after
+        if not 0 < end < len(part):
+            self.answer(206 if wanted else 200, part, headers)
             return
-        self.answer(206 if wanted else 200, part, **headers)
+        self.begin(200, len(part), headers)
+        self.wfile.write(part[:end])
+        if self.store.stall_after:
+            self.store.going_on.wait()
+        self.store.break_after = 0
+        self.close_connection = True
 
     def log_message(self, *_: object) -> None:
         """Print nothing."""
@@ -78,12 +78,12 @@ class _Handler(BaseHTTPRequestHandler):
 
 class _Hub(_Handler):
     def do_HEAD(self) -> None:
-        self.do_GET(head=True)
+        self.do_GET()
 
-    def do_GET(self, head: bool = False) -> None:
+    def do_GET(self) -> None:
         path, store = unquote(urlsplit(self.path).path).strip("/"), self.store
         if store.token and self.headers["Authorization"] != f"Bearer {store.token}":
-            self.answer(401, b'{"error": "Invalid credentials"}', X_Error_Code="GatedRepo")
+            self.answer(401, b'{"error": "Invalid credentials"}', {"X-Error-Code": "GatedRepo"})
         elif path in (f"api/models/{REPOSITORY}", f"api/models/{REPOSITORY}/revision/{COMMIT}"):
             siblings = [{"rfilename": name, "size": store.size(name)} for name in store.files]
             self.answer(200, json.dumps({"id": REPOSITORY, "sha": COMMIT, "siblings": siblings}).encode())
@@ -94,19 +94,19 @@ class _Hub(_Handler):
             ]
             self.answer(200, json.dumps(entries).encode())
         elif path.startswith(f"api/models/{REPOSITORY}/revision/"):
-            self.answer(404, b'{"error": "Invalid rev id"}', X_Error_Code="RevisionNotFound")
+            self.answer(404, b'{"error": "Invalid rev id"}', {"X-Error-Code": "RevisionNotFound"})
         elif path.startswith(f"{REPOSITORY}/resolve/{COMMIT}/"):
             name = path.removeprefix(f"{REPOSITORY}/resolve/{COMMIT}/")
-            self.send_file(name, head, X_Repo_Commit=COMMIT)
+            self.send_file(name, X_Repo_Commit=COMMIT)
         else:
-            self.answer(404, b'{"error": "Repository not found"}', X_Error_Code="RepoNotFound")
+            self.answer(404, b'{"error": "Repository not found"}', {"X-Error-Code": "RepoNotFound"})
 
 
 class _ObjectStore(_Handler):
     def do_HEAD(self) -> None:
-        self.do_GET(head=True)
+        self.do_GET()
 
-    def do_GET(self, head: bool = False) -> None:
+    def do_GET(self) -> None:
         parts, store = urlsplit(self.path), self.store
         bucket, _, key = unquote(parts.path).lstrip("/").partition("/")
         if store.token and f"Credential={store.token}/" not in (self.headers["Authorization"] or ""):
@@ -122,7 +122,7 @@ class _ObjectStore(_Handler):
             )
             self.answer(200, f"<ListBucketResult>{found}</ListBucketResult>".encode())
         else:
-            self.send_file(key.removeprefix(PREFIX), head)
+            self.send_file(key.removeprefix(PREFIX))
 
     def fail(self, status: int, code: str) -> None:
         self.answer(status, f"<Error><Code>{code}</Code><Message>{code}</Message></Error>".encode())

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.render.test_notes import advice
+
+from charttest.lint import Scenario
 
 if TYPE_CHECKING:
     from tests.render.conftest import RenderModel
@@ -16,6 +20,7 @@ if TYPE_CHECKING:
     from charttest.plugin import Chart
     from charttest.render import Rendered
 
+DOCS = Path(__file__).parents[2] / "docs"
 L40S = {"product": "NVIDIA-L40S"}
 CLAIM = ["PersistentVolumeClaim/models"]
 
@@ -287,3 +292,28 @@ def test_null_leaves_out_what_a_source_sets_by_default(render_model: RenderModel
     container = pod(render_model(bare, external=CLAIM), "Job")["containers"][0]
     assert "resources" not in container
     assert environment(container)["EXCLUDE"] == "[]"
+
+
+def test_a_download_of_a_branch_is_worth_knowing(chart: Chart) -> None:
+    body = {**job_source(), "replicas": 2}
+    assert "the Job fetches hf://org/model once; what its branch gets later is not seen" in advice(
+        chart, body
+    )
+    pinned = {**job_source(revision="b968826d9c46dd6066d109eabc6255188de91218"), "replicas": 2}
+    assert advice(chart, pinned) == ""
+
+
+BLOCKS = [
+    (page, block)
+    for page in ("models", "storage")
+    for block in re.findall(r"^```yaml\n(.*?)^```", (DOCS / f"{page}.md").read_text(), re.M | re.S)
+]
+
+
+@pytest.mark.parametrize(("page", "block"), BLOCKS, ids=[f"{page}-{n}" for n, (page, _) in enumerate(BLOCKS)])
+def test_the_examples_of_the_documentation_render(
+    chart: Chart, tmp_path: Path, page: str, block: str
+) -> None:
+    path = tmp_path / f"{page}.yaml"
+    path.write_text(block)
+    assert chart.render(path, external=Scenario.of(path).external).find("Deployment")

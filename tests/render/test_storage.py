@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from charttest.render import Rendered
 
 KEEP = "helm.sh/resource-policy"
-NFS = {"size": "1Ti", "nfs": {"server": "nfs.example.com", "path": "/models"}}
-CSI = {
+NFS: dict[str, Any] = {"size": "1Ti", "nfs": {"server": "nfs.example.com", "path": "/models"}}
+CSI: dict[str, Any] = {
     "size": "1Ti",
     "csi": {"driver": "csi.example.com", "volumeHandle": "v1", "volumeAttributes": {"a": "b"}},
 }
-JUICEFS = {"size": "10Pi", "juicefs": {"existingSecret": "juicefs"}}
-STATIC = {"size": "10Pi", "juicefs": {"existingSecret": "juicefs", "provisioning": "static"}}
+JUICEFS: dict[str, Any] = {"size": "10Pi", "juicefs": {"existingSecret": "juicefs"}}
+STATIC: dict[str, Any] = {"size": "10Pi", "juicefs": {"existingSecret": "juicefs", "provisioning": "static"}}
 BACKINGS = {
     "class": {"size": "1Ti"},
     "nfs": NFS,
@@ -208,7 +208,7 @@ def test_juicefs_is_mounted_for_reading_weights(chart: Chart, provisioning: str)
 
 def test_a_static_volume_of_juicefs_is_the_driver_own_and_unlike_any_other(chart: Chart) -> None:
     parameters = {"juicefs/mount-cpu-limit": "4"}
-    claim = {"size": "1Pi", "juicefs": {**STATIC["juicefs"], "parameters": parameters}}  # type: ignore[dict-item]
+    claim = {"size": "1Pi", "juicefs": {**STATIC["juicefs"], "parameters": parameters}}
     volume = render(chart, claim, namespace="team").one("PersistentVolume")
     assert volume.spec["csi"] == {
         "driver": "csi.juicefs.com",
@@ -221,7 +221,7 @@ def test_a_static_volume_of_juicefs_is_the_driver_own_and_unlike_any_other(chart
 
 def test_a_class_of_juicefs_names_its_secret_for_every_use(chart: Chart) -> None:
     parameters = {"juicefs/mount-memory-limit": "8Gi"}
-    claim = {"size": "1Ti", "juicefs": {**JUICEFS["juicefs"], "parameters": parameters}}  # type: ignore[dict-item]
+    claim = {"size": "1Ti", "juicefs": {**JUICEFS["juicefs"], "parameters": parameters}}
     rendered = render(chart, claim, namespace="team")
     made = rendered.one("StorageClass")
     assert made["provisioner"] == "csi.juicefs.com"
@@ -252,7 +252,7 @@ def test_literal_credentials_of_juicefs_are_only_in_its_secret(chart: Chart) -> 
 
 def test_a_warm_up_reads_a_folder_on_as_many_nodes_as_it_is_told(chart: Chart) -> None:
     warmup = {"enabled": True, "path": "/a/b/", "nodes": 3, "nodeSelector": {"pool": "gpu"}}
-    claim = {"size": "1Pi", "juicefs": {**STATIC["juicefs"], "warmup": warmup}}  # type: ignore[dict-item]
+    claim: dict[str, Any] = {"size": "1Pi", "juicefs": {**STATIC["juicefs"], "warmup": warmup}}
     job = render(chart, claim).one("Job")
     assert (job.spec["completions"], job.spec["parallelism"]) == (3, 3)
     spec = job.spec["template"]["spec"]

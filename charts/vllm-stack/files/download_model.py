@@ -81,7 +81,9 @@ def fetch_hugging_face(name: str, folder: Path) -> dict[str, int | None]:
         if left := missing(folder, files):
             require_room(folder, total(left))
             say(f"fetching {len(left)} of {len(files)} files, {gib(total(left))}, commit {info.sha}")
-            snapshot_download(name, revision=info.sha, local_dir=folder, allow_patterns=[escape(name) for name in left])
+            snapshot_download(
+                name, revision=info.sha, local_dir=folder, allow_patterns=[escape(name) for name in left]
+            )
     except HfHubHTTPError as error:
         refuse(error.response.status_code, f"revision {revision}" if revision else "default revision", error)
     return files
@@ -96,7 +98,9 @@ def refuse(status: int, what: str, error: Exception) -> None:
             " with access, and accept the licence on the model's page"
         ) from error
     if status == 404:
-        raise RefusedError(f"answered 404: no such model or {what}; check source.uri and source.revision") from error
+        raise RefusedError(
+            f"answered 404: no such model or {what}; check source.uri and source.revision"
+        ) from error
     raise error
 
 
@@ -142,11 +146,15 @@ def fetch(source: str, target: Path) -> None:
     partial = target.with_name(target.name + ".partial")
     partial.mkdir(parents=True, exist_ok=True)
     turn = os.open(partial, os.O_RDONLY)
-    with contextlib.suppress(OSError):  # a file system without locks: two Jobs would fetch the same bytes twice
+    with contextlib.suppress(
+        OSError
+    ):  # a file system without locks: two Jobs would fetch the same bytes twice
         fcntl.flock(turn, fcntl.LOCK_EX)
     if target.is_dir():
         return
-    shutil.rmtree(partial / STAGING, ignore_errors=True)  # no client goes on with half a file of another process
+    shutil.rmtree(
+        partial / STAGING, ignore_errors=True
+    )  # no client goes on with half a file of another process
     files = clients[scheme](source.removeprefix(scheme), partial)
     if left := missing(partial, files):
         raise OSError(f"{len(left)} files are not whole, {next(iter(left))} for one")
@@ -181,7 +189,9 @@ def explain(source: str, error: Exception) -> int:
         say(f"{source}: the claim is full; enlarge it, the files that are whole are kept")
         return REFUSED
     if code in (errno.EACCES, errno.EROFS, errno.EPERM):
-        say(f"{source}: user {os.getuid()} may not write to the claim ({error}); give it to group {os.getgid()}")
+        say(
+            f"{source}: user {os.getuid()} may not write to the claim ({error}); give it to group {os.getgid()}"
+        )
         return REFUSED
     say(f"{source}: {type(error).__name__}: {error}")
     return 1
