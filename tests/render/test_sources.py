@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,15 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.render.test_notes import advice
 
-from charttest.lint import Scenario
-
 if TYPE_CHECKING:
     from tests.render.conftest import RenderModel
 
     from charttest.plugin import Chart
     from charttest.render import Rendered
 
-DOCS = Path(__file__).parents[2] / "docs"
 L40S = {"product": "NVIDIA-L40S"}
 CLAIM = ["PersistentVolumeClaim/models"]
 
@@ -301,19 +297,3 @@ def test_a_download_of_a_branch_is_worth_knowing(chart: Chart) -> None:
     )
     pinned = {**job_source(revision="b968826d9c46dd6066d109eabc6255188de91218"), "replicas": 2}
     assert advice(chart, pinned) == ""
-
-
-BLOCKS = [
-    (page, block)
-    for page in ("models", "storage")
-    for block in re.findall(r"^```yaml\n(.*?)^```", (DOCS / f"{page}.md").read_text(), re.M | re.S)
-]
-
-
-@pytest.mark.parametrize(("page", "block"), BLOCKS, ids=[f"{page}-{n}" for n, (page, _) in enumerate(BLOCKS)])
-def test_the_examples_of_the_documentation_render(
-    chart: Chart, tmp_path: Path, page: str, block: str
-) -> None:
-    path = tmp_path / f"{page}.yaml"
-    path.write_text(block)
-    assert chart.render(path, external=Scenario.of(path).external).find("Deployment")
