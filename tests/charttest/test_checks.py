@@ -53,8 +53,7 @@ def core(kind: str, name: str = "a", **fields: Any) -> dict[str, Any]:
 
 def makes_claims(name: str, replicas: int) -> dict[str, Any]:
     """A StatefulSet with claims of its own, which another pod mounts."""
-    template = {"metadata": {"name": "data"}, "spec": {"accessModes": ["ReadWriteMany"]}}
-    template["spec"] |= {"resources": {"requests": {"storage": "1Gi"}}}
+    template = {"metadata": {"name": "data"}, "spec": claim("ReadWriteMany")["spec"]}
     labels = {"app": name}
     made = deployment(container(volumeMounts=[{"name": "data", "mountPath": "/data"}]))
     spec = {**made["spec"], "replicas": replicas, "serviceName": name, "volumeClaimTemplates": [template]}
