@@ -84,7 +84,7 @@ def test_a_claim_and_its_models_outlive_upgrade_rollback_uninstall_and_a_new_ins
 ) -> None:
     release.install(VALUES)
     first = claim_uids(release)
-    assert list(first) == [f"models-{release.name}-models-0"]
+    assert len(first) == 1
     release.upgrade(BOTH)
     assert sum(hook["kind"] == "Job" for hook in hooks(release)) == 2
     assert claim_uids(release) == first

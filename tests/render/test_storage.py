@@ -124,7 +124,7 @@ def test_a_claim_that_no_key_names_is_one_of_the_namespace(chart: Chart) -> None
 
 def test_a_cache_can_be_on_a_named_claim(chart: Chart) -> None:
     rendered = render(chart, {"size": "1Gi"}, {"cache": {"type": "existingClaim", "claimName": "c"}})
-    assert claim_name(rendered, "cache") == claim_name(rendered) == "models-r-c-0"
+    assert claim_name(rendered, "cache") == claim_name(rendered) == rendered.one("PersistentVolumeClaim").name
     assert "readOnly" not in mount(rendered, "cache")
 
 
@@ -150,6 +150,20 @@ def test_a_claim_that_a_hook_fills_is_made_before_and_belongs_to_no_release(char
     assert maker.spec["template"]["spec"]["schedulingGates"]
     assert template["metadata"]["annotations"]["team"] == "x"
     assert template["spec"]["resources"]["requests"]["storage"] == "1Gi"
+
+
+def test_what_makes_a_claim_never_has_the_name_of_a_workload_or_of_another_release(chart: Chart) -> None:
+    """Helm deletes a hook of that name before it makes it, whosever it is."""
+    names = []
+    for release, key in (("r", "a-b"), ("r-a", "b"), ("r", "a")):
+        source = {"uri": "hf://org/m", "download": "job", "job": {"claim": key}}
+        claims = {key: {"size": "1Gi"}}
+        rendered = chart.render(
+            {"storage": {"claims": claims}, "models": {key: {"source": source}}}, release=release
+        )
+        names.append(rendered.one("StatefulSet").name)
+        assert names[-1] != rendered.one("Deployment").name == f"{release}-{key}"
+    assert len(set(names)) == 3
 
 
 def test_a_claim_has_one_name_whether_a_hook_fills_it_or_not(chart: Chart) -> None:

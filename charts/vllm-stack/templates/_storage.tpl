@@ -1,13 +1,14 @@
 {{/*
 root -> .resolved.storage, the claims of `storage.claims` by their name in the values:
-{claim, base, body, backing, made, volume, class, secret, options, propagation}. `claim` is the name in the namespace.
+{claim, base, body, backing, made, volume, class, secret, options, propagation}. `claim` is the name in the namespace;
+`base`, by its hash, is never the name of a workload: Helm deletes a hook of that name before it makes it.
 */}}
 {{- define "vllm-stack.resolveStorage" -}}
 {{- $root := . }}{{ $claims := dict -}}
 {{- range $key, $values := .Values.storage.claims -}}
 {{- if kindIs "map" $values -}}
 {{- $body := deepCopy $values }}{{ include "vllm-stack.prune" $body -}}
-{{- $base := include "vllm-stack.name" (dict "full" (print $root.Release.Name "-" $key) "limit" 52) -}}
+{{- $base := include "vllm-stack.name" (dict "full" (print $root.Release.Name "." $key) "limit" 52) -}}
 {{- $backing := "class" -}}
 {{- range $kind := list "juicefs" "csi" "nfs" "existing" }}{{ if index $body $kind }}{{ $backing = $kind }}{{ end }}{{ end -}}
 {{- $c := dict "key" $key "path" (print "storage.claims." $key) "base" $base "body" $body "backing" $backing
