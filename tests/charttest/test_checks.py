@@ -51,6 +51,19 @@ def core(kind: str, name: str = "a", **fields: Any) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": kind, "metadata": {"name": name}, **fields}
 
 
+def makes_claims(name: str, replicas: int) -> dict[str, Any]:
+    """A StatefulSet with claims of its own, which another pod mounts."""
+    template = {"metadata": {"name": "data"}, "spec": claim("ReadWriteMany")["spec"]}
+    labels = {"app": name}
+    made = deployment(container(volumeMounts=[{"name": "data", "mountPath": "/data"}]))
+    spec = {**made["spec"], "replicas": replicas, "serviceName": name, "volumeClaimTemplates": [template]}
+    spec["selector"], spec["template"] = (
+        {"matchLabels": labels},
+        {**spec["template"], "metadata": {"labels": labels}},
+    )
+    return {**made, "kind": "StatefulSet", "metadata": {"name": name}, "spec": spec}
+
+
 def other(group: str, kind: str, **spec: Any) -> dict[str, Any]:
     return {"apiVersion": group, "kind": kind, "metadata": {"name": "a"}, "spec": spec}
 
@@ -416,6 +429,12 @@ CASES: list[tuple[str, list[dict[str, Any]], str, list[dict[str, Any]]]] = [
         [mounted(CLAIM)],
         "refers to PersistentVolumeClaim/a",
         [mounted(CLAIM), claim("ReadWriteOnce")],
+    ),
+    (
+        "references",
+        [mounted({"persistentVolumeClaim": {"claimName": "data-b-1"}}), makes_claims("b", replicas=1)],
+        "refers to PersistentVolumeClaim/data-b-1",
+        [mounted({"persistentVolumeClaim": {"claimName": "data-b-1"}}), makes_claims("b", replicas=2)],
     ),
     ("references", [deployment(pod={"serviceAccountName": "a"})], "refers to ServiceAccount/a", []),
     (

@@ -134,6 +134,17 @@ def test_what_exists_outside_is_declared(tiny: Path, comment: str) -> None:
     assert run(tiny, "-f", str(values), *([] if comment else ["--external", "Secret/outside"]))[0] == 0
 
 
+def test_a_scenario_is_rendered_only_for_the_kubernetes_that_has_what_it_uses(tiny: Path) -> None:
+    values = tiny / "some.yaml"
+    values.write_text("# needs Kubernetes: 1.31\ngreeting: a\n")
+    old = ("--kube-version", "1.30")
+    assert "0 render(s)" in run(tiny, "-f", str(values), *old)[1]
+    assert (
+        "2 render(s)"
+        in run(tiny, "-f", str(values), *old, "--kube-version", "1.31", "--kube-version", "1.37")[1]
+    )
+
+
 def test_an_ignored_check_finds_nothing(tiny: Path) -> None:
     break_it(tiny)
     assert run(tiny, "--ignore", "schema")[0] == 0

@@ -86,7 +86,8 @@ def live(
 
     release.install(path)
     pods = running(release)
-    workloads = [pod for pod in Manifests(rendered.objects).pods if pod.owner.kind in SERVING]
+    served = [pod for pod in Manifests(rendered.objects).pods if pod.owner.kind in SERVING]
+    workloads = [pod for pod in served if pod.labels["app.kubernetes.io/component"] == "engine"]
     assert len(pods) == sum(pod.owner.spec["replicas"] * pod.per_replica for pod in workloads)
     for pod in pods:
         assert_is_on_its_node(pod, gpu_nodes)
@@ -109,16 +110,29 @@ def live(
         for item in rendered.find("PersistentVolumeClaim")
         if "helm.sh/resource-policy" in item["metadata"].get("annotations", {})
     }
+    # A claim that a hook's StatefulSet made belongs to no release.
+    kept |= {
+        f"{claim['metadata']['name']}-{item.name}-0"
+        for item in rendered.find("StatefulSet")
+        if "helm.sh/hook" in item["metadata"].get("annotations", {})
+        for claim in item.spec["volumeClaimTemplates"]
+    }
+    kept |= declared(scenario, "PersistentVolumeClaim")
     # Those of a StatefulSet or LeaderWorkerSet stay as their retention says: one for each of its pods.
     of_pods = {f"cache-{pod['metadata']['name']}" for pod in pods if owns_a_claim(pod)}
     assert {claim["metadata"]["name"] for claim in release.get("persistentvolumeclaims")} == kept | of_pods
     kinds = (
-        "deployments,statefulsets,leaderworkersets,services,poddisruptionbudgets,configmaps,secrets,serviceaccounts,"
-        "networkpolicies,httproutes,ingresses,middlewares.traefik.io,virtualservices,destinationrules,"
-        "inferencepools,inferenceobjectives"
+        "deployments,statefulsets,leaderworkersets,jobs,services,poddisruptionbudgets,configmaps,secrets,"
+        "serviceaccounts,networkpolicies,httproutes,ingresses,middlewares.traefik.io,virtualservices,"
+        "destinationrules,inferencepools,inferenceobjectives"
     )
     selector = f"app.kubernetes.io/instance={release.name}"
     assert release.get(kinds, "--selector", selector) == []
+
+
+def declared(scenario: Scenario, kind: str) -> set[str]:
+    """The names of the objects of a kind that the scenario expects to exist."""
+    return {name.partition("/")[2] for name in scenario.external if name.startswith(f"{kind}/")}
 
 
 def rolled_out(release: Release) -> None:
@@ -131,7 +145,7 @@ def rolled_out(release: Release) -> None:
 
 def running(release: Release) -> list[dict[str, Any]]:
     """The pods of a release that are not on their way out; all of them are ready."""
-    where = ("--selector", f"app.kubernetes.io/instance={release.name}")
+    where = ("--selector", f"app.kubernetes.io/instance={release.name},app.kubernetes.io/component=engine")
     # Helm 3 waits until at most maxUnavailable pods are missing, not until the rollout is over.
     rolled_out(release)
     pods = [pod for pod in release.get("pods", *where) if "deletionTimestamp" not in pod["metadata"]]

@@ -190,7 +190,7 @@ def test_defect_14_no_dead_variable_and_no_object_without_the_release_in_its_nam
     for scenario in scenarios.values():
         for item in scenario.objects:
             if (
-                not item.name.startswith("r-")
+                "r-" not in item.name
                 and item["metadata"].get("labels", {}).get("app.kubernetes.io/name") == "vllm-stack"
             ):
                 extra.add(f"{item.kind}/{item.name}")
@@ -429,6 +429,8 @@ def test_defect_35_every_replica_can_become_ready_so_that_helm_4_can_wait(
 ) -> None:
     # A standby that stays not Ready by design would hold `helm --wait` for ever; tests/cluster waits for real.
     for item in objects(scenarios, "Deployment", "StatefulSet"):
+        if item["metadata"]["labels"].get("app.kubernetes.io/component") != "engine":
+            continue
         probe = item.spec["template"]["spec"]["containers"][0].get("readinessProbe")
         assert probe is not None
         assert "leader" not in str(probe)

@@ -27,17 +27,18 @@ def refusal(chart: Chart, values: dict[str, Any], major: int = 4) -> str:
 BODIES: list[tuple[dict[str, Any], str]] = [
     (
         {"source": {}},
-        "source.uri: is missing; set hf://org/name, pvc://claim/path or an absolute path in the image",
+        "source.uri: is missing; set hf://org/name, pvc://claim/path, oci://registry/name:tag, s3://bucket/path or an"
+        " absolute path in the image",
     ),
     (
         {"source": {"uri": "gs://bucket/model"}},
-        'source.uri: "gs://bucket/model" is no model source; set hf://org/name, pvc://claim/path or an absolute path'
-        " in the image",
+        'source.uri: "gs://bucket/model" is no model source; set hf://org/name, pvc://claim/path,'
+        " oci://registry/name:tag, s3://bucket/path or an absolute path in the image",
     ),
     (
         {"source": {"uri": "hf://model"}},
-        'source.uri: "hf://model" is no model source; set hf://org/name, pvc://claim/path or an absolute path in the'
-        " image",
+        'source.uri: "hf://model" is no model source; set hf://org/name, pvc://claim/path,'
+        " oci://registry/name:tag, s3://bucket/path or an absolute path in the image",
     ),
     (
         {"source": {"uri": "/models/m", "revision": "main"}},

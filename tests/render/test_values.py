@@ -25,6 +25,7 @@ FREE = {
     "routing.istio.outlierDetection",
     "routing.routes",
     "serviceAccount.annotations",
+    "storage.claims",
     *(
         f"defaults.{name}"
         for name in (
@@ -39,6 +40,8 @@ FREE = {
             "scheduling.nodeSelector",
             "securityContext",
             "service.annotations",
+            "source.job.nodeSelector",
+            "source.job.resources",
         )
     ),
 }

@@ -106,9 +106,9 @@ REFUSALS = {
     ),
     "values of a size": ("values 8B --gpu H100 --name mine", 2, ["8B", "no weights", "--source"]),
     "a source of another kind": (
-        "values Qwen3-8B --gpu H100 --source s3://b/m",
+        "values Qwen3-8B --gpu H100 --source gs://b/m",
         2,
-        ["--source s3://b/m", "hf://org/name"],
+        ["--source gs://b/m", "hf://org/name"],
     ),
     "a revision of a size": ("plan 8B --revision main", 2, ["8B", "Hub id", "--revision"]),
     "a revision of a path": ("plan . --revision main", 2, [".", "no revision", "--revision"]),

@@ -154,7 +154,7 @@ def test_a_size_needs_a_source() -> None:
     assert document.data["models"]["mine"]["source"] == {"uri": "pvc://models/mine"}
 
 
-@pytest.mark.parametrize("source", ["hf://one", "s3://bucket/x", "org/name", "http://x/y"])
+@pytest.mark.parametrize("source", ["hf://one", "gs://bucket/x", "org/name", "http://x/y"])
 def test_a_source_that_the_chart_cannot_read_is_refused(source: str) -> None:
     with pytest.raises(UsageError, match="--source"):
         values("Qwen3-8B", "H100", source=source)

@@ -53,9 +53,8 @@ def problem() -> str:
         return f"the engine does not answer yet: {error}"
     for number, prompt in enumerate(ASKED["prompts"], 1):
         for rank in range(ASKED["ranks"]):
-            request = urllib.request.Request(
-                ASKED["url"] + "/v1/chat/completions", body(prompt), headers(rank)
-            )
+            url = ASKED["url"] + "/v1/chat/completions"
+            request = urllib.request.Request(url, body(prompt), headers(rank))  # noqa: S310 - its own engine
             try:
                 with door.open(request) as response:
                     response.read()

@@ -34,6 +34,11 @@
 {{- $replicas := 0 }}{{ range $m.workloads }}{{ $replicas = add $replicas .replicas }}{{ end }}
 {{- if eq (int $replicas) 1 }}{{ $single = append $single $m.key }}{{ end }}
 {{- end }}
+{{- range .resolved.downloads }}
+{{- if and (hasPrefix "hf://" .source.uri) (not (regexMatch "^[0-9a-f]{40}$" (.source.revision | default ""))) }}
+- {{ .w.path }}: the Job fetches {{ .source.uri }} once; what its branch gets later is not seen. Set source.revision to a commit.
+{{- end }}
+{{- end }}
 {{- with $single }}
 - One replica only: {{ join ", " . }}. A rollout or a node drain stops the model until its pod is loaded again; set replicas: 2 to serve without a gap.
 {{- end }}

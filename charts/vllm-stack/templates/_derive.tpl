@@ -63,12 +63,7 @@ A buffer for KV cache lies beside them, or beside the 64 MiB that a pod without 
 {{- else if eq $body.cache.type "existingClaim" }}{{ $claim = $body.cache.claimName }}{{ end -}}
 {{- $_ := set $w "claim" $claim -}}
 
-{{- $uri := $body.source.uri | default "" -}}
-{{- if hasPrefix "pvc://" $uri -}}
-{{- $parts := splitn "/" 2 (trimPrefix "pvc://" $uri) -}}
-{{- $_ := set $w "modelClaim" $parts._0 -}}
-{{- $_ := set $w "modelPath" (print "/models/" ($parts._1 | default "") | trimSuffix "/") -}}
-{{- else }}{{ $_ := set $w "modelPath" (trimPrefix "hf://" $uri) }}{{ end -}}
+{{- include "vllm-stack.source" . -}}
 {{- $template := $body.chatTemplate | default "" -}}
 {{- $inline := and $template (or (contains "\n" $template) (not (hasPrefix "/" $template))) -}}
 {{- $files := dict -}}
@@ -76,6 +71,7 @@ A buffer for KV cache lies beside them, or beside the 64 MiB that a pod without 
 {{- $_ := set $w "chatTemplatePath" $template -}}
 {{- $_ := set $w "config" $files -}}
 {{- range $part := list "volumes" "mounts" "containers" "initContainers" "featureArgs" "ownArgs" }}{{ $_ := set $w $part list }}{{ end -}}
+{{- if and $w.download (not $w.download.hook) }}{{ $_ := set $w "initContainers" (list (include "vllm-stack.waitForModel" . | fromYaml)) }}{{ end -}}
 {{- $_ := set $w "role" ($body.role | default "server") -}}
 {{- $_ := set $w "port" $engine.port }}{{ $_ := set $w "portName" "http" -}}
 {{- $_ := set $w "balancing" ($p.balancing | default "internal") -}}
@@ -84,7 +80,8 @@ A buffer for KV cache lies beside them, or beside the 64 MiB that a pod without 
 {{- if $engine.repository }}{{ include "vllm-stack.repositoryFolder" . }}{{ end -}}
 {{- if or $body.lora.enabled $body.speculative.method $body.kvOffload.backend $body.warmup.prompts $body.tls.existingSecret }}{{ include "vllm-stack.features" . }}{{ end -}}
 {{- if or $body.extraVolumes $body.extraVolumeMounts $body.extraContainers $body.initContainers $body.podSpec }}{{ include "vllm-stack.extension" . }}{{ end -}}
-{{- $envKey := print $engineName $body.lora.dynamic (not $body.tls.existingSecret) $w.budgetSeconds $body.cache.mountPath (ternary "" (toJson $body.env) (empty $body.env)) (hasKey $w "podEnv" | ternary (toJson $w.podEnv) "") -}}
+{{- $own := "" }}{{ range list $body.env $w.sourceEnv $w.podEnv }}{{ if . }}{{ $own = print $own (toJson .) }}{{ end }}{{ end -}}
+{{- $envKey := print $engineName $body.lora.dynamic (not $body.tls.existingSecret) $w.budgetSeconds $body.cache.mountPath $own -}}
 {{- if not (hasKey $r.envs $envKey) }}{{ $_ := set $r.envs $envKey (include "vllm-stack.env" .) }}{{ end -}}
 {{- $_ := set $w "env" (get $r.envs $envKey) -}}
 {{- include "vllm-stack.args" . -}}

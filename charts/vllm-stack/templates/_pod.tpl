@@ -92,13 +92,13 @@ spec:
       securityContext: {{ toJson . }}
       {{- end }}
       volumeMounts:
-        - {name: cache, mountPath: {{ $cache.mountPath | default "/cache" }}}
+        - {name: cache, mountPath: {{ $cache.mountPath | default "/cache" }}{{ with $w.cachePropagation }}, mountPropagation: {{ . }}{{ end }}}
         - {name: tmp, mountPath: /tmp}
         {{- if $w.shm }}
         - {name: shm, mountPath: /dev/shm}
         {{- end }}
-        {{- if $w.modelClaim }}
-        - {name: models, mountPath: /models, readOnly: true}
+        {{- with $w.modelMount }}
+        - {{ toJson . }}
         {{- end }}
         {{- if $w.config }}
         - {name: config, mountPath: /etc/vllm-stack, readOnly: true}
@@ -122,8 +122,8 @@ spec:
     {{- if $w.shm }}
     - {name: shm, emptyDir: {medium: Memory, sizeLimit: {{ $w.shm }}}}
     {{- end }}
-    {{- with $w.modelClaim }}
-    - {name: models, persistentVolumeClaim: {claimName: {{ . }}, readOnly: true}}
+    {{- with $w.modelVolume }}
+    - {{ toJson . }}
     {{- end }}
     {{- if $w.config }}
     - {name: config, configMap: {name: {{ $w.name }}}}

@@ -6,10 +6,11 @@ dropped (absent means unset), the rest is derived here. Templates read this and 
 {{- define "vllm-stack.resolve" -}}
 {{- if not (hasKey . "resolved") -}}
 {{- $root := . -}}
-{{- $r := dict "models" list "workloads" list "errors" list "seen" dict "engines" dict "envs" dict -}}
+{{- $r := dict "models" list "workloads" list "errors" list "seen" dict "engines" dict "envs" dict "storage" dict "downloads" dict -}}
 {{- $_ := set . "resolved" $r -}}
 {{- $_ := set $r "commonLabels" (.Values.commonLabels | default dict) -}}
 {{- include "vllm-stack.resolveSecrets" . -}}
+{{- if (.Values.storage).claims }}{{ include "vllm-stack.resolveStorage" . }}{{ end -}}
 {{- $selectorStart := print (include "vllm-stack.selector" .) "\nvllm-stack.io/model: " -}}
 {{- $moreLabels := print "\n" (include "vllm-stack.moreLabels" .) -}}
 {{- $defaults := deepCopy (.Values.defaults | default dict) -}}

@@ -5,7 +5,7 @@
 {{- $w := .w }}{{ $body := $w.body }}{{ $engine := $w.engine }}{{ $p := $body.parallelism -}}
 {{- $spelled := $engine.settings }}{{ $filed := ($engine.repository | default dict).settings | default dict -}}
 {{- $set := dict "model" $w.modelPath "port" $w.port "servedNames" $w.servedNames -}}
-{{- with $body.source.revision }}{{ $_ := set $set "revision" . }}{{ end -}}
+{{- range $key := list "revision" "loadFormat" }}{{ with get $w $key }}{{ $_ := set $set $key . }}{{ end }}{{ end -}}
 {{- with $w.chatTemplatePath }}{{ $_ := set $set "chatTemplate" . }}{{ end -}}
 {{- range $key := list "tensor" "pipeline" "data" -}}
 {{- $size := int (index $p $key) }}{{ if gt $size 1 }}{{ $_ := set $set $key $size }}{{ end -}}
@@ -13,7 +13,7 @@
 {{- if $p.expert }}{{ $_ := set $set "expert" $p.tensor }}{{ end -}}
 {{- if hasKey $body.shutdown "drainSeconds" }}{{ $_ := set $set "drainSeconds" (int $body.shutdown.drainSeconds) }}{{ end -}}
 {{- $args := list }}{{ $file := dict -}}
-{{- range $key := list "model" "port" "servedNames" "revision" "chatTemplate" "tensor" "pipeline" "data" "expert" "drainSeconds" -}}
+{{- range $key := list "model" "port" "servedNames" "revision" "loadFormat" "chatTemplate" "tensor" "pipeline" "data" "expert" "drainSeconds" -}}
 {{- if hasKey $set $key -}}
 {{- $value := get $set $key }}{{ $flag := get $spelled $key -}}
 {{- if hasKey $filed $key }}{{ $_ := set $file (get $filed $key) $value -}}
@@ -38,7 +38,7 @@
 
 {{/* a setting -> its key in the body of a model */}}
 {{- define "vllm-stack.settingPath" -}}
-{{- if eq . "revision" }}source.revision{{ else if eq . "chatTemplate" }}chatTemplate{{ else }}parallelism.{{ . }}{{ end -}}
+{{- if eq . "revision" }}source.revision{{ else if eq . "loadFormat" }}source.uri{{ else if eq . "chatTemplate" }}chatTemplate{{ else }}parallelism.{{ . }}{{ end -}}
 {{- end -}}
 
 {{/* args of an engine without a table -> JSON list: as most command lines read them. */}}

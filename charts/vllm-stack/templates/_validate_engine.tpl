@@ -28,7 +28,7 @@
 {{- define "vllm-stack.validateClaims" -}}
 {{- $a := .w.body.accelerator }}{{ $names := list -}}
 {{- if not (semverCompare ">=1.34.0-0" .root.Capabilities.KubeVersion.Version) -}}
-{{- include "vllm-stack.error" (list . "accelerator.claims" (printf "resource.k8s.io/v1 needs Kubernetes 1.34, this is %s; set accelerator.resource instead" .root.Capabilities.KubeVersion.Version)) -}}
+{{- include "vllm-stack.error" (list . "accelerator.claims" (printf "needs resource.k8s.io/v1, which Kubernetes has from 1.34, and this is %s; set accelerator.resource instead" .root.Capabilities.KubeVersion.Version)) -}}
 {{- end -}}
 {{- if $a.resource -}}
 {{- include "vllm-stack.error" (list . "accelerator.resource" (printf "the claims ask for the devices already, %s would be a second set; set \"\"" $a.resource)) -}}

@@ -12,13 +12,8 @@
 
 {{/* {root, w} */}}
 {{- define "vllm-stack.validateWorkload" -}}
-{{- $w := .w }}{{ $body := $w.body }}{{ $p := $body.parallelism }}{{ $uri := $body.source.uri | default "" -}}
-{{- $known := or (hasPrefix "hf://" $uri) (hasPrefix "pvc://" $uri) (hasPrefix "/" $uri) -}}
-{{- if or (not $known) (has $uri (list "hf://" "pvc://" "/")) (contains " " $uri) (and (hasPrefix "hf://" $uri) (ne (len (splitList "/" $uri)) 4)) -}}
-{{- include "vllm-stack.error" (list . "source.uri" (print (ternary "is missing" (printf "%q is no model source" $uri) (eq $uri "")) "; set hf://org/name, pvc://claim/path or an absolute path in the image")) -}}
-{{- else if and $body.source.revision (not (hasPrefix "hf://" $uri)) -}}
-{{- include "vllm-stack.error" (list . "source.revision" "only a hf:// source has revisions; remove it") -}}
-{{- end -}}
+{{- $w := .w }}{{ $body := $w.body }}{{ $p := $body.parallelism -}}
+{{- include "vllm-stack.validateSource" . -}}
 {{- range $key, $_ := pick $w.own "source" "servedNames" "service" "tls" "variants" -}}
 {{- include "vllm-stack.error" (list $ $key (print "variants share it, they are workloads of one model; set models." $w.model "." $key)) -}}
 {{- end -}}

@@ -87,8 +87,17 @@ def value_options(values: Iterable[Values]) -> tuple[list[str], str | None]:
     options = [option for value in given if isinstance(value, Path) for option in ("--values", str(value))]
     if not dictionaries:
         return options, None
-    # JSON is YAML that Helm cannot read otherwise: a bare y or on, which PyYAML writes, is a boolean to it.
-    return [*options, "--values", "-"], json.dumps(dictionaries[0])
+    return [*options, "--values", "-"], _yaml(dictionaries[0])
+
+
+# Characters that a quoted text of YAML cannot hold as they are: JSON does not escape them.
+_UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+
+
+def _yaml(values: Mapping[str, Any]) -> str:
+    """The values as quoted YAML: a bare y or on, which PyYAML writes for the texts, is a boolean to Helm."""
+    text = json.dumps(values, ensure_ascii=False)
+    return _UNPRINTABLE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 @cache

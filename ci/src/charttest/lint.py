@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 # A values file says in comments which objects it expects to exist: `# external: Secret/hf-token, ...`
 _EXTERNAL = re.compile(r"^#\s*external:\s*(.+)$", re.M)
-# ... and which Kubernetes it needs, when that is newer than the chart's own minimum: `# kubernetes: 1.34`
-_KUBERNETES = re.compile(r"^#\s*kubernetes:\s*(\d+\.\d+)\s*$", re.M)
+# ... and the oldest Kubernetes that has what it uses: `# needs Kubernetes: 1.31`
+_NEEDS = re.compile(r"^#\s*needs Kubernetes:\s*(\d+\.\d+)\s*$", re.M)
 
 
 class ChartNotFoundError(CharttestError):
@@ -34,7 +34,7 @@ class Scenario:
     name: str
     values: tuple[Path, ...] = ()
     external: frozenset[str] = frozenset()
-    kubernetes: str = ""
+    oldest: str = ""
 
     @classmethod
     def of(cls, *values: Path, external: Iterable[str] = ()) -> Scenario:
@@ -42,22 +42,17 @@ class Scenario:
         declared = [
             name for path in values for line in _EXTERNAL.findall(path.read_text()) for name in _names(line)
         ]
-        return cls(
-            " ".join(path.name for path in values) or "defaults",
-            values,
-            frozenset([*declared, *external]),
-            max(
-                (version for path in values for version in _KUBERNETES.findall(path.read_text())), default=""
-            ),
-        )
+        needs = [version for path in values for version in _NEEDS.findall(path.read_text())]
+        name = " ".join(path.name for path in values) or "defaults"
+        return cls(name, values, frozenset([*declared, *external]), max(needs, key=_minor, default=""))
 
     def runs_on(self, kube_version: str) -> bool:
-        """Whether this Kubernetes (major.minor) is new enough for what the values ask for."""
-        return not self.kubernetes or _number(kube_version) >= _number(self.kubernetes)
+        """Whether this Kubernetes has everything that the scenario uses."""
+        return not self.oldest or _minor(kube_version) >= _minor(self.oldest)
 
 
-def _number(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split(".")[:2])
+def _minor(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.removeprefix("v").split(".")[:2])
 
 
 def _names(line: str) -> list[str]:

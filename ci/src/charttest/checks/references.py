@@ -63,10 +63,21 @@ def references(pod: Pod) -> Iterator[Reference]:
         yield Reference("ServiceAccount", str(account))
 
 
+def _claims_of_stateful_sets(manifests: Manifests) -> set[Reference]:
+    """The claims that StatefulSets make, TEMPLATE-NAME-ORDINAL, which other pods may mount too."""
+    return {
+        Reference("PersistentVolumeClaim", f"{claim['metadata']['name']}-{item.name}-{ordinal}")
+        for item in manifests.of("StatefulSet")
+        for claim in item.spec.get("volumeClaimTemplates") or []
+        for ordinal in range(int(item.spec.get("replicas", 1)))
+    }
+
+
 def _run(manifests: Manifests) -> Iterator[tuple[Manifest, str]]:
     for pod in manifests.pods:
         templates = claim_templates(pod.owner)
         made = {Reference("PersistentVolumeClaim", claim["metadata"]["name"]) for claim in templates}
+        made |= _claims_of_stateful_sets(manifests)
         made.add(Reference("ServiceAccount", "default"))  # every namespace has it
         for reference in dict.fromkeys(references(pod)):
             kind, name, key = reference

@@ -49,8 +49,9 @@ def stages() -> str:
     documents = [(folder / name).read_text(encoding="utf-8") for name in STAGES]
     complete = yaml.safe_load((folder / "pod/fast/pod-complete.yaml").read_text(encoding="utf-8"))
     documents.append(yaml.safe_dump(_completes_bare_pods(complete), sort_keys=False))
-    provision = yaml.safe_load((folder / PROVISION).read_text(encoding="utf-8"))
-    documents.append(yaml.safe_dump(_provisions_local_volumes(provision), sort_keys=False))
+    text = (folder / PROVISION).read_text(encoding="utf-8")
+    documents.append(yaml.safe_dump(_provisions_local_volumes(yaml.safe_load(text)), sort_keys=False))
+    documents.append(yaml.safe_dump(_plays_juicefs(yaml.safe_load(text)), sort_keys=False))
     return "\n---\n".join(documents)
 
 
@@ -61,6 +62,18 @@ def _completes_bare_pods(stage: dict[str, Any]) -> dict[str, Any]:
     owner = next(e for e in expressions if "ownerReferences" in e["key"])
     owner["key"], owner["operator"] = ".spec.restartPolicy", "In"
     owner["values"] = ["Never"]
+    return stage
+
+
+def _plays_juicefs(stage: dict[str, Any]) -> dict[str, Any]:
+    """The driver of JuiceFS cannot run here: kwok provisions for every class whose name begins so."""
+    stage = _provisions_local_volumes(stage)
+    stage["metadata"]["name"] = "juicefs-provision"
+    condition = stage["spec"]["selector"]["matchExpressions"][0]["cel"]
+    assert "storageClassName ==" in condition["expression"], "the stage of the pinned kwok"  # noqa: S101
+    condition["expression"] = (
+        "has(self.spec.storageClassName) && self.spec.storageClassName.startsWith('juicefs-')"
+    )
     return stage
 
 

@@ -126,9 +126,11 @@ def _source(candidate: Candidate, source: str | None) -> str:
             f"{candidate.fit.model.name}: a size has no weights to serve",
             "name a model, or say where the weights are with --source hf://org/name",
         )
-    if not re.match(r"hf://[^/]+/[^/]+$|pvc://[^/]+/.+|/.+", uri):
+    if not re.match(r"hf://[^/]+/[^/]+$|(pvc|s3|oci)://[^/]+/.+|/.+", uri):
         raise UsageError(
-            f"--source {uri}: the chart reads hf://org/name, pvc://claim/path and /path", "use one of them"
+            f"--source {uri}: the chart reads hf://org/name, pvc://claim/path, oci://registry/name:tag,"
+            " s3://bucket/path and /path",
+            "use one of them",
         )
     return uri
 

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 def _look(subject: Subject) -> Iterator[Found]:
     size = number(subject.workload.section("cache").get("size"))
-    downloads = str(subject.workload.section("source").get("uri", "")).startswith("hf://")
+    source = subject.workload.section("source")
+    downloads = str(source.get("uri", "")).startswith("hf://") and source.get("download") != "job"
     host, model = subject.host, subject.model
     if size is None or host is None or model is None or not downloads:
         return

@@ -1,0 +1,50 @@
+{{/* {root, w}: the rules of a model's source, see _validate.tpl. */}}
+{{- define "vllm-stack.validateSource" -}}
+{{- $w := .w }}{{ $source := $w.body.source }}{{ $uri := $source.uri | default "" }}{{ $job := $source.job | default dict -}}
+{{- $scheme := regexFind "^([a-z0-9]+://|/)" $uri }}{{ $rest := trimPrefix $scheme $uri -}}
+{{- $shape := get (dict "hf://" "^[^/]+/[^/]+$" "pvc://" "^[^/]+" "s3://" "^[^/]+/.+" "oci://" "^[^/]+/.+" "/" ".") $scheme -}}
+{{- if not (and $shape (regexMatch $shape $rest) (not (contains " " $uri))) -}}
+{{- include "vllm-stack.error" (list . "source.uri" (print (ternary "is missing" (printf "%q is no model source" $uri) (eq $uri "")) "; set hf://org/name, pvc://claim/path, oci://registry/name:tag, s3://bucket/path or an absolute path in the image")) -}}
+{{- else -}}
+{{- if and $source.revision (ne $scheme "hf://") -}}
+{{- include "vllm-stack.error" (list . "source.revision" "only a hf:// source has revisions; remove it") -}}
+{{- end -}}
+{{- if and $source.path (ne $scheme "oci://") -}}
+{{- include "vllm-stack.error" (list . "source.path" "only an oci:// source has a folder beside its name; remove it, and write the path into source.uri") -}}
+{{- end -}}
+{{- if eq $scheme "oci://" -}}
+{{- if semverCompare "<1.31.0-0" .root.Capabilities.KubeVersion.Version -}}
+{{- include "vllm-stack.error" (list . "source.uri" (print "oci:// needs image volumes, which Kubernetes has from 1.31 and this one, " .root.Capabilities.KubeVersion.Version ", has not; copy the model to a claim and set pvc://claim/path")) -}}
+{{- end -}}
+{{- if not (regexMatch "(:[A-Za-z0-9_][A-Za-z0-9_.-]*|@sha256:[0-9a-f]{64})$" $rest) -}}
+{{- include "vllm-stack.error" (list . "source.uri" (print $uri " has neither tag nor digest, so pods could get different models; add :tag or @sha256:…")) -}}
+{{- end -}}
+{{- end -}}
+{{- $format := get $w.body.args "load-format" | default "runai_streamer" -}}
+{{- if and (eq $scheme "s3://") (ne $source.download "job") (not (has $format (list "auto" "runai_streamer" "runai_streamer_sharded" "modelexpress"))) -}}
+{{- include "vllm-stack.error" (list . "args.load-format" (print $format " cannot read s3://; set runai_streamer or runai_streamer_sharded, or source.download: job")) -}}
+{{- end -}}
+{{- if eq $source.download "job" }}{{ include "vllm-stack.validateDownload" . -}}
+{{- else if $job.claim -}}
+{{- include "vllm-stack.error" (list . "source.job.claim" "nothing is downloaded into it; set source.download: job, or remove it") -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* {root, w}: of a model that a Job downloads */}}
+{{- define "vllm-stack.validateDownload" -}}
+{{- $w := .w }}{{ $source := $w.body.source }}{{ $job := $source.job | default dict -}}
+{{- if not (or (hasPrefix "hf://" $source.uri) (hasPrefix "s3://" $source.uri)) -}}
+{{- include "vllm-stack.error" (list . "source.download" (print "only hf:// and s3:// can be downloaded by a job, " $source.uri " is mounted as it is; set download: engine")) -}}
+{{- else if not $job.claim -}}
+{{- include "vllm-stack.error" (list . "source.job.claim" "a download needs a claim to keep the model on; set the name of a claim of storage.claims, or of the namespace") -}}
+{{- else if hasKey .root.resolved.storage $job.claim -}}
+{{- $c := get .root.resolved.storage $job.claim -}}
+{{- if and $c.made (not (has "ReadWriteMany" ($c.body.accessModes | default (list "ReadWriteMany")))) -}}
+{{- include "vllm-stack.error" (list . "source.job.claim" (print "the Job and the pods both mount " $job.claim ", which only one node can; set " $c.path ".accessModes: [ReadWriteMany], or download: engine with cache.type: claim")) -}}
+{{- end -}}
+{{- if and (ne (toString $job.hook) "false") $c.made (or $c.volume $c.class) -}}
+{{- include "vllm-stack.error" (list . "source.job.hook" (print "a hook runs before the volume of " $c.path " exists; set hook: false, or make the claim before and set " $c.path ".existing")) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
