@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from valuegen.errors import UsageError
+from valuegen.frozen import dataclass
 
 DEFAULT_VLLM_VERSION = "0.33.0"
 OLDEST, NEWEST = (0, 10), (0, 33)

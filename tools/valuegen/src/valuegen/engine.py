@@ -6,10 +6,11 @@ Source: vLLM 0.33.0 engine/arg_utils.py (get_batch_defaults and its caller), con
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from valuegen import limits
+from valuegen.frozen import dataclass
 from valuegen.kvblocks import DEFAULT_BLOCK_SIZE, block_size
 from valuegen.units import GIB
 

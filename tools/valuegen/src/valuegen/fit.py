@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from math import ceil
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,6 +18,7 @@ from valuegen.calibration import (
 from valuegen.document import fit_document
 from valuegen.engine import EngineSettings, ResolvedSettings, resolve
 from valuegen.errors import Reason
+from valuegen.frozen import dataclass
 from valuegen.host import DEFAULT_PACE, HostNeeds, Pace, gpus_per_replica, host_needs
 from valuegen.overhead import Estimate, activation, beside_budget, context_bytes, cuda_graphs, non_torch
 from valuegen.words import gib

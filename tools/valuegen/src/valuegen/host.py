@@ -6,9 +6,9 @@ more than a proposal is marked "assumed" in the output.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from valuegen.frozen import dataclass
 from valuegen.units import GIB, MIB, ceil_div, round_up
 
 if TYPE_CHECKING:

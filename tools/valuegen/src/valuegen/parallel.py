@@ -7,13 +7,14 @@ config/model.py (verify_with_parallel_config), config/parallel.py.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from valuegen import limits
 from valuegen.architectures.base import Buffer, Embedding, Experts, Linear, Part, Weight
 from valuegen.errors import Reason
 from valuegen.expert_schemes import ExpertShard
+from valuegen.frozen import dataclass
 from valuegen.limits import any_of
 from valuegen.schemes import Shard
 from valuegen.units import ceil_div, round_up

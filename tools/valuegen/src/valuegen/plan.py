@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from valuegen.document import SCHEMA
 from valuegen.engine import EngineSettings
 from valuegen.errors import Reason, UsageError
 from valuegen.fit import AUTO_LENGTH, FitResult, judge
+from valuegen.frozen import dataclass
 from valuegen.scaling import replicas_for, requests_per_replica
 
 if TYPE_CHECKING:

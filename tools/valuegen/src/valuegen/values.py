@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from importlib import metadata, resources
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from valuegen.catalog.gpus import price_date
 from valuegen.engine import batch_defaults
 from valuegen.errors import OutputError, UsageError
 from valuegen.files import replace_file
+from valuegen.frozen import dataclass
 from valuegen.host import ENGINE_INIT_SECONDS, LEAST_STARTUP_SECONDS
 from valuegen.units import GIB, MIB, ceil_div
 from valuegen.weights import checkpoint_bytes

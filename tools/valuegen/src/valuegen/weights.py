@@ -6,7 +6,6 @@ after the model is created and before weights are processed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -21,6 +20,7 @@ from valuegen.architectures.base import (
     Weight,
 )
 from valuegen.expert_schemes import PLAIN_EXPERTS, EightBitExperts, chosen_backend
+from valuegen.frozen import dataclass
 from valuegen.limits import is_online_fp8
 from valuegen.parallel import (
     Ranks,

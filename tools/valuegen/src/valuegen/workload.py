@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
+from valuegen.frozen import dataclass
 from valuegen.valuesfile import holds, overlay
 
 if TYPE_CHECKING:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
 from valuegen.catalog.names import nearest, plain
 from valuegen.errors import GpuError
+from valuegen.frozen import dataclass
 from valuegen.units import MIB
 
 
