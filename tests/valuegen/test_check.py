@@ -251,7 +251,7 @@ BROKEN: dict[str, tuple[dict[str, Any], list[tuple[str, str, str, str]]]] = {
     ),
     "several nodes": (
         {"parallelism": {"nodes": 2}},
-        [("gpu-count", "error", "parallelism.nodes", "one node per replica")],
+        [("gpu-count", "error", "parallelism.nodes", "2 nodes do not divide the 1 GPUs")],
     ),
     "more GPUs than a node has": (
         {"parallelism": {"pipeline": 6}, "sharedMemory": None, "resources": None},

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from valuegen import overhead
 from valuegen.frozen import dataclass
 from valuegen.host import ENGINE_INIT_SECONDS, LARGEST_SHARD
-from valuegen.parallel import padded_vocab
+from valuegen.split import padded_vocab
 from valuegen.units import MIB
 from valuegen.words import gib
 

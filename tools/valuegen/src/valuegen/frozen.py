@@ -11,9 +11,11 @@ import dataclasses
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NoReturn
 
+__all__ = ["dataclass"]
+
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from dataclasses import dataclass as dataclass
+    from dataclasses import dataclass
 else:
 
     def dataclass(*, frozen: bool, eq: bool = True, kw_only: bool = False) -> Callable[[type], type]:
@@ -39,7 +41,9 @@ else:
 def _constructor(cls: type) -> Any:
     """`__init__` with a parameter per field; the fields go past the `__setattr__` that refuses."""
     defaults: dict[str, Any] = {}
-    positional, keyword, body = ["self"], [], []
+    positional: list[str] = ["self"]
+    keyword: list[str] = []
+    body: list[str] = []
     for field in dataclasses.fields(cls):
         name, parameter = field.name, field.name
         if field.default is not dataclasses.MISSING:
@@ -65,10 +69,10 @@ def _repr(self: Any) -> str:
     return f"{type(self).__qualname__}({shown})"
 
 
-def _eq(self: Any, other: object) -> bool:
+def _eq(self: Any, other: Any) -> Any:
     if other.__class__ is not self.__class__:
         return NotImplemented
-    return bool(self._compared(self) == self._compared(other))
+    return self._compared(self) == self._compared(other)
 
 
 def _hash(self: Any) -> int:

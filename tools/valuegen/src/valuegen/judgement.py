@@ -43,8 +43,9 @@ def judge_workload(workload: Workload, name: str | None, bytes_per_second: int) 
         try:
             # Where a flag that the chart sets is repeated, the pod is planned by the chart's key.
             free = [flag for flag in flags if flag.name not in chart()["owned"]]
-            settings = engine_settings(workload.section("parallelism"), free)
-            results = tuple(fit(model, gpu, settings, vllm_version=version) for gpu in gpus)
+            sizes = workload.section("parallelism")
+            settings, nodes = engine_settings(sizes, free), int(sizes.get("nodes") or 1)
+            results = tuple(fit(model, gpu, settings, vllm_version=version, nodes=nodes) for gpu in gpus)
         except ValueOfFlagError:  # which the rule flag-value reports
             results = ()
     told = {rule: tuple(found) for rule, found in missing.items()}

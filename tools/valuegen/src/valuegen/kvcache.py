@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from valuegen import kvgroups
 from valuegen.frozen import dataclass
 from valuegen.kvspecs import specs
-from valuegen.parallel import pipeline_layers
+from valuegen.split import pipeline_layers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from valuegen.frozen import dataclass
-from valuegen.parallel import padded_vocab
 from valuegen.schemes import DTYPE_BYTES
+from valuegen.split import padded_vocab
 from valuegen.units import GIB, MIB, ceil_div
 
 if TYPE_CHECKING:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -20,10 +19,11 @@ if TYPE_CHECKING:
     from valuegen.fit import FitResult
     from valuegen.model import Model
     from valuegen.overhead import Estimate
-    from valuegen.plan import Candidate, Plan
+    from valuegen.plan import Candidate, Plan, Request
 
 WIDTH = 80
 BAR = 24
+MOST_RANKED, MOST_REJECTED = 15, 8  # GPUs that a plan shows without --all
 VERDICTS = {
     "fits": ("fits", "green"),
     "too-big": ("does not fit", "red"),
@@ -89,34 +89,56 @@ def show_explanation(result: FitResult) -> None:
 def show_plan(plan: Plan, *, show_all: bool, next_command: Sequence[str]) -> None:
     """The ranked configurations as one table, what is not possible and why, and what to do next."""
     request = plan.request
+    profile = f", profile {request.profile}" if request.profile else ""
     click.echo(
-        f"{plan.model.name}: {requests(request.concurrency)} of {request.max_model_len:,} tokens at once"
+        f"{plan.model.name}: {requests(request.concurrency)} of {request.max_model_len:,} tokens at once{profile}"
     )
     _show_grounds(plan.model)
-    shown = plan.ranked if show_all else _best_of_each_gpu(plan.ranked)
-    if shown:
+    ranked = plan.ranked
+    if ranked:
         click.echo()
-        header, best, *rest = _candidates(shown)
+        lines = _contest(ranked) if show_all else _candidates(_best_of_each_gpu(ranked))
+        header, best, *rest = lines
         click.secho(header, dim=True)
         click.secho(best, bold=True)
-        for line in rest:
+        shown = rest if show_all else rest[: MOST_RANKED - 1]
+        for line in shown:
             click.echo(line)
+        _show_hidden(len(rest) - len(shown), "other GPU carries it", "other GPUs carry it")
     rejected = _rejections(plan, show_all=show_all)
     if rejected:
-        indent = max(len(name) for name, _ in rejected) + 4
+        shown_reasons = rejected if show_all else rejected[:MOST_REJECTED]
+        indent = max(len(name) for name, _ in shown_reasons) + 4
         click.echo("\nNot possible:")
-        for name, why in rejected:
+        for name, why in shown_reasons:
             click.echo(hanging(f"  {name}", why, indent=indent, width=WIDTH))
-    if shown:
+        _show_hidden(len(rejected) - len(shown_reasons), "other GPU is not", "other GPUs are not")
+    if ranked:
         click.echo()
-        click.secho(
-            f"Prices are list prices of {price_date()}, an assumption: --price NAME=USD sets yours.", dim=True
-        )
+        click.secho(_price_note(request), dim=True)
         click.secho(_command_lines("Next: ", next_command), dim=True)
+
+
+def _show_hidden(count: int, one: str, several: str) -> None:
+    if count > 0:
+        click.secho(f"  {count} {one if count == 1 else several}; --all shows every configuration.", dim=True)
+
+
+def _price_note(request: Request) -> str:
+    if all(offer.usd_per_hour is not None for offer in request.offers):
+        return "Prices are yours, per GPU and hour in USD."
+    return hanging(
+        "",
+        f"Prices are list prices of {price_date()}, an assumption: --price NAME=USD or --prices FILE sets yours.",
+        indent=0,
+        width=WIDTH,
+    )
 
 
 def _command_lines(start: str, words: Sequence[str]) -> str:
     """A command line as a shell takes it, continued where it would pass the width."""
+    import shlex  # noqa: PLC0415  (only a plan that fits goes on)
+
     lines = [start.rstrip()]
     for word in map(shlex.quote, words):
         if len(lines[-1]) + len(word) + len("  \\") > WIDTH:
@@ -243,6 +265,23 @@ def _candidates(candidates: Sequence[Candidate]) -> list[str]:
     return table(lines, right=(1, 2, 3, 4, 5))
 
 
+def _contest(ranked: Sequence[Candidate]) -> list[str]:
+    """Every configuration that carries the load, and by what it lost to the first."""
+    from valuegen.plan import lost_by  # noqa: PLC0415  (who shows a plan has loaded it)
+
+    lines = [("each replica", "replicas", "USD/h", "lost because it")]
+    lines += [
+        (
+            gpus(candidate.fit),
+            str(candidate.replicas),
+            f"{candidate.cost_per_hour:.2f}",
+            lost_by(candidate, ranked[0]) or "(is the first)",
+        )
+        for candidate in ranked
+    ]
+    return table(lines, right=(1, 2))
+
+
 def _best_of_each_gpu(ranked: Sequence[Candidate]) -> list[Candidate]:
     best: dict[str, Candidate] = {}
     for candidate in ranked:
@@ -263,9 +302,12 @@ def _rejections(plan: Plan, *, show_all: bool) -> list[tuple[str, str]]:
 
 
 def _why(candidate: Candidate) -> str:
-    """The reason without the names that stand beside it."""
+    """What kind of reason it is, and the reason without the names that stand beside it."""
     message = candidate.rejected.message if candidate.rejected else ""
-    return message.removeprefix(f"{candidate.fit.model.name} on {candidate.fit.gpu.name}: ")
+    kind = {"fits": "more than on hand", "too-big": "too big", "invalid": "vLLM refuses"}[
+        candidate.fit.verdict
+    ]
+    return f"{kind}: " + message.removeprefix(f"{candidate.fit.model.name} on {candidate.fit.gpu.name}: ")
 
 
 def _range(estimate: Estimate) -> str:

@@ -22,7 +22,8 @@ from valuegen.architectures.base import (
 from valuegen.expert_schemes import PLAIN_EXPERTS, EightBitExperts, chosen_backend
 from valuegen.frozen import dataclass
 from valuegen.limits import is_online_fp8
-from valuegen.parallel import (
+from valuegen.schemes import DTYPE_BYTES, PLAIN, EightBit
+from valuegen.split import (
     Ranks,
     expert_shard,
     head_as_linear,
@@ -31,7 +32,6 @@ from valuegen.parallel import (
     shard,
     weight_shape,
 )
-from valuegen.schemes import DTYPE_BYTES, PLAIN, EightBit
 from valuegen.units import ceil_div, round_up
 
 if TYPE_CHECKING:

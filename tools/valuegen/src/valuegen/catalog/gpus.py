@@ -32,6 +32,11 @@ class Gpu:
         """The value of nvidia.com/gpu.product on most nodes that carry this GPU."""
         return self.products[0]
 
+    @property
+    def max_per_replica(self) -> int:
+        """Most of them in one node that a replica may take; a MIG slice reaches no other one."""
+        return 1 if "-MIG-" in self.product else self.max_per_node
+
     @classmethod
     def find(cls, name: str) -> Gpu:
         """The GPU of that name, alias or product label; GpuError with the nearest name if there is none."""

@@ -19,10 +19,11 @@ def _look(subject: Subject) -> Iterator[Found]:
             f"{count} is not tensor x pipeline x data of parallelism, {subject.gpus}",
             f"remove it: the chart asks for {subject.gpus}; or split the model over {count}",
         )
-    nodes = subject.workload.section("parallelism").get("nodes") or 1
-    if nodes > 1:
+    if subject.all_gpus % subject.nodes:
         yield Found(
-            ("parallelism", "nodes"), f"{nodes} nodes: this chart renders one node per replica", "set 1"
+            ("parallelism", "nodes"),
+            f"{subject.nodes} nodes do not divide the {subject.all_gpus} GPUs of a replica",
+            "set a number of nodes that divides tensor x pipeline x data",
         )
     resource = accelerator.get("resource")
     for part in ("requests", "limits"):

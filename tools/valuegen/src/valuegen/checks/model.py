@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from valuegen.frozen import dataclass
+from valuegen.units import ceil_div
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -55,8 +56,18 @@ class Subject:
     @property
     def gpus(self) -> int:
         """GPUs that the chart gives a pod."""
+        return ceil_div(self.all_gpus, self.nodes)
+
+    @property
+    def all_gpus(self) -> int:
+        """GPUs of a replica."""
         sizes = self.workload.section("parallelism")
         return (sizes.get("tensor") or 1) * (sizes.get("pipeline") or 1) * (sizes.get("data") or 1)
+
+    @property
+    def nodes(self) -> int:
+        """Pods of a replica, each on a node of its own."""
+        return int(self.workload.section("parallelism").get("nodes") or 1)
 
     def last(self, name: str) -> Flag | None:
         """The use of a flag that counts, if it is used with a value."""
