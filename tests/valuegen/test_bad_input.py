@@ -115,7 +115,7 @@ REFUSALS = {
     "sizes for which no node has the GPUs": (
         "plan Qwen3-8B --gpu T4 --tensor-parallel-size 4 --data-parallel-size 2",
         3,
-        ["--tensor-parallel-size 4 --data-parallel-size 2: 8 GPUs", "where 4 are offered", "lower one"],
+        ["--tensor-parallel-size 4 --data-parallel-size 2: 8 GPUs", "where 4 x T4 are offered", "lower one"],
     ),
     "something after models": ("models Qwen3-8B", 2, ["Qwen3-8B", "valuegen models --help"]),
     "an option that gpus lacks": ("gpus --jsno", 2, ["--jsno", "--json"]),

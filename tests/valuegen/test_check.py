@@ -250,8 +250,8 @@ BROKEN: dict[str, tuple[dict[str, Any], list[tuple[str, str, str, str]]]] = {
         [("gpu-count", "error", "resources.limits.nvidia.com/gpu", "asks for the GPUs itself")],
     ),
     "several nodes": (
-        {"parallelism": {"nodes": 2}},
-        [("gpu-count", "error", "parallelism.nodes", "2 nodes do not divide the 1 GPUs")],
+        {"parallelism": {"nodes": 3}},
+        [("gpu-count", "error", "parallelism.nodes", "3 nodes do not divide the 2 GPUs")],
     ),
     "more GPUs than a node has": (
         {"parallelism": {"pipeline": 6}, "sharedMemory": None, "resources": None},

@@ -280,13 +280,14 @@ def _candidate(result: FitResult, offer: GpuOffer, concurrency: int) -> Candidat
     return candidate
 
 
-def _order(candidate: Candidate, prefers: Preference | None) -> tuple[float, int, int, int, str, int]:
-    """Cheapest, then fewest GPUs, then as many replicas as is preferred, then most room."""
+def _order(candidate: Candidate, prefers: Preference | None) -> tuple[float | str, ...]:
+    """Cheapest, then fewest GPUs, replicas as preferred, fewest stages (they wait for each other), most room."""
     settings = candidate.fit.settings
     return (
         candidate.cost_per_hour,
         candidate.gpus,
         -candidate.replicas if prefers == "narrow" else candidate.replicas,
+        settings.pipeline_parallel_size,
         -candidate.requests_per_replica,
         candidate.offer.gpu.name,
         settings.tensor_parallel_size,

@@ -78,12 +78,21 @@ def _show_grounds(model: Model) -> None:
 def show_explanation(result: FitResult) -> None:
     """Every number with its formula, inputs and source."""
     from valuegen.explain import explain  # noqa: PLC0415  (only --explain needs it)
+    from valuegen.explanation import KINDS  # noqa: PLC0415
 
+    section, used = "", {}
     for entry in explain(result):
-        click.echo()
-        click.echo(f"{click.style(entry.name, bold=True)} = {entry.value}  [{entry.kind}]")
-        click.echo(hanging("", entry.formula, indent=2, width=WIDTH))
-        click.secho(hanging("", f"source: {entry.source}", indent=2, width=WIDTH), dim=True)
+        if entry.section != section:
+            section = entry.section
+            click.echo(f"\n{click.style(section.upper(), bold=True)}")
+        used[entry.kind] = KINDS[entry.kind]
+        click.echo(f"\n{click.style(f'{entry.name:<22}', bold=True)}  {entry.value:<40} {entry.kind}")
+        for number, line in enumerate(filter(None, entry.formula)):
+            click.echo(hanging("  = " if number == 0 else "", line, indent=4, width=WIDTH))
+        click.secho(hanging("    source:", entry.source, indent=12, width=WIDTH), dim=True)
+    click.echo()
+    for kind, meaning in used.items():
+        click.secho(f"{kind:<9} {meaning}", dim=True)
 
 
 def show_plan(plan: Plan, *, show_all: bool, next_command: Sequence[str]) -> None:
@@ -127,25 +136,30 @@ def _show_hidden(count: int, one: str, several: str) -> None:
 def _price_note(request: Request) -> str:
     if all(offer.usd_per_hour is not None for offer in request.offers):
         return "Prices are yours, per GPU and hour in USD."
-    return hanging(
-        "",
-        f"Prices are list prices of {price_date()}, an assumption: --price NAME=USD or --prices FILE sets yours.",
-        indent=0,
-        width=WIDTH,
+    return (
+        f"Prices are list prices of {price_date()}, an assumption;\n"
+        "--price NAME=USD or --prices FILE sets yours."
     )
 
 
 def _command_lines(start: str, words: Sequence[str]) -> str:
     """A command line as a shell takes it, continued where it would pass the width."""
-    import shlex  # noqa: PLC0415  (only a plan that fits goes on)
-
     lines = [start.rstrip()]
-    for word in map(shlex.quote, words):
+    for word in map(_quoted, words):
         if len(lines[-1]) + len(word) + len("  \\") > WIDTH:
             lines[-1] += " \\"
             lines.append(" " * (len(start) - 1))
         lines[-1] += f" {word}"
     return "\n".join(lines)
+
+
+def _quoted(word: str) -> str:
+    """A word as a shell takes it."""
+    if word.replace("-", "").replace(".", "").replace("/", "").isalnum() and word.isascii():
+        return word
+    import shlex  # noqa: PLC0415  (slow to import, and most words need none)
+
+    return shlex.quote(word)
 
 
 def show_models(rows: Iterable[dict[str, Any]]) -> None:

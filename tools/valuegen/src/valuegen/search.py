@@ -98,10 +98,11 @@ def configurations(model: Model, gpu: Gpu, room: Room, terms: Terms) -> Iterator
                 result = whole if whole.verdict != "invalid" else result
             fits = fits or result.fits
             yield result
-    for kind in (_stages_in_a_node, _stages_over_nodes):
+    more_nodes = (_stages_over_nodes(settings, room, nodes) for nodes in range(2, room.nodes + 1))
+    for kind in (_stages_in_a_node(settings), *more_nodes):
         if fits:
             return
-        for split in kind(settings, room):
+        for split in kind:
             if room.holds(split):
                 result = judged(split)
                 fits = fits or result.fits
@@ -138,7 +139,7 @@ def _may_divide_experts(split: Split, settings: EngineSettings, *, has_experts: 
     return has_experts and split.gpus > 1 and not split.expert and settings.enable_expert_parallel is None
 
 
-def _stages_in_a_node(settings: EngineSettings, _room: Room) -> Iterator[Split]:
+def _stages_in_a_node(settings: EngineSettings) -> Iterator[Split]:
     smallest_split = smallest(settings)
     for tensor in _sizes(settings.tensor_parallel_size):
         for stages in _sizes(settings.pipeline_parallel_size):
@@ -146,18 +147,16 @@ def _stages_in_a_node(settings: EngineSettings, _room: Room) -> Iterator[Split]:
                 yield replace(smallest_split, tensor=tensor, pipeline=stages)
 
 
-def _stages_over_nodes(settings: EngineSettings, room: Room) -> Iterator[Split]:
-    """Tensor parallel groups stay within a node; every node runs as many stages as another."""
+def _stages_over_nodes(settings: EngineSettings, room: Room, nodes: int) -> Iterator[Split]:
+    """Whole nodes: tensor parallel groups stay within one, and each runs as many stages as another."""
     if settings.data_parallel_size not in (None, 1):
         return
     expert = bool(settings.enable_expert_parallel)
-    for nodes in range(2, room.nodes + 1):
-        for tensor in _sizes(settings.tensor_parallel_size):
-            stages = [nodes * each for each in SIZES if tensor * each <= room.per_node]
-            if settings.pipeline_parallel_size is not None:
-                stages = [size for size in stages if size == settings.pipeline_parallel_size]
-            for pipeline in stages:
-                yield Split(tensor, pipeline, expert=expert, nodes=nodes)
+    for tensor in _sizes(settings.tensor_parallel_size):
+        each, rest = divmod(room.per_node, tensor)
+        pipeline = nodes * each
+        if not rest and settings.pipeline_parallel_size in (None, pipeline):
+            yield Split(tensor, pipeline, expert=expert, nodes=nodes)
 
 
 def _sizes(pinned: int | None) -> tuple[int, ...]:

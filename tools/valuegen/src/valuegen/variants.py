@@ -24,14 +24,12 @@ def variants_of(made: Plan) -> list[Candidate]:
     splits. Raises UsageError if there is only one to choose.
     """
     best: dict[str, Candidate] = {}
-    others: list[Candidate] = []
     for candidate in made.ranked:
-        if best.setdefault(candidate.fit.gpu.name, candidate) is not candidate:
-            others.append(candidate)
+        best.setdefault(candidate.fit.gpu.name, candidate)
     named = len(made.request.offers) < len(all_gpus())
     chosen = list(best.values()) if named else list(best.values())[:MOST_UNNAMED]
     if len(chosen) == 1:
-        chosen = [*chosen, *others][:MOST_UNNAMED]
+        chosen = made.ranked[:MOST_UNNAMED]
     if len(chosen) == 1:
         raise UsageError("--variants: only one configuration carries the load", "offer more GPUs with --gpu")
     return sorted(chosen, key=_cost_of_capacity)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from functools import cache
-from pathlib import Path
 from typing import Any, Literal
 
 from valuegen.catalog.names import nearest, plain
 from valuegen.errors import GpuError
+from valuegen.facts import read_facts
 from valuegen.frozen import dataclass
 from valuegen.units import MIB
 
@@ -79,4 +78,4 @@ def price_date() -> str:
 
 @cache
 def _document() -> dict[str, Any]:
-    return tomllib.loads(Path(__file__).with_name("gpus.toml").read_text(encoding="utf-8"))
+    return read_facts("catalog/gpus")

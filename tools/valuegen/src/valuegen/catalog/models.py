@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import tomllib
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from valuegen.catalog.names import nearest, plain
+from valuegen.facts import read_facts
 from valuegen.frozen import dataclass
 
 if TYPE_CHECKING:
@@ -28,7 +27,6 @@ class CatalogModel:
 @cache
 def all_models() -> tuple[CatalogModel, ...]:
     """Every model of the catalogue, in its order."""
-    text = Path(__file__).with_name("models.toml").read_text(encoding="utf-8")
     return tuple(
         CatalogModel(
             name=name,
@@ -37,7 +35,7 @@ def all_models() -> tuple[CatalogModel, ...]:
             config=facts["config"],
             hf_quant_config=facts.get("hf_quant_config"),
         )
-        for name, facts in tomllib.loads(text)["models"].items()
+        for name, facts in read_facts("catalog/models")["models"].items()
     )
 
 

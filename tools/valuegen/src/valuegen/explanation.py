@@ -1,0 +1,34 @@
+"""What `--explain` says of one number."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from valuegen.frozen import dataclass
+from valuegen.words import gib
+
+Kind = Literal["exact", "derived", "measured", "assumed", "chosen"]
+KINDS: dict[Kind, str] = {
+    "exact": "as vLLM 0.33.0's own code counts it",
+    "derived": "follows from vLLM's code and settings",
+    "measured": "from start-up logs, with the range they span",
+    "assumed": "a proposal or a fact that is not known here",
+    "chosen": "a setting that the profile made",
+}
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """One number, for people: what it is, how it comes about, and who says so."""
+
+    section: str
+    name: str
+    value: str
+    kind: Kind
+    formula: tuple[str, ...]  # one line of thought each; the first stands after a `=`
+    source: str
+
+
+def in_bytes(size: int) -> str:
+    """Bytes, exact and readable."""
+    return f"{max(0, size):,} bytes ({gib(size)})"
