@@ -61,7 +61,7 @@ def test_a_profile_sets_what_is_for_its_purpose(profile: str, gpu: str, chosen: 
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_what_the_user_set_wins(profile: str) -> None:
-    asked = {
+    asked: dict[str, Any] = {
         "max_num_batched_tokens": 1000,
         "max_num_seqs": 33,
         "gpu_memory_utilization": 0.5,

@@ -10,7 +10,7 @@ from valuegen import overhead
 from valuegen.architectures import FAMILIES
 from valuegen.explain_cache import explain_cache
 from valuegen.explain_host import explain_host
-from valuegen.explanation import Explanation, in_bytes
+from valuegen.explanation import Explanation, in_bytes, short
 from valuegen.split import padded_vocab
 from valuegen.units import MIB
 from valuegen.weights import rank_tensors
@@ -29,6 +29,7 @@ PARTS = (
     ("recurrent layers", r"linear_attn|mamba|mixer|\.kda"),
     ("attention", r"attn|attention"),
     ("shared experts", r"shared_expert"),
+    ("routers", r"mlp\.gate\.|\.router|block_sparse_moe\.gate"),
     ("MLP", r"mlp|feed_forward|ffn"),
     ("embedding", r"embed|\.wte|\.wpe"),
     ("head", r"lm_head"),
@@ -65,7 +66,7 @@ def _rank(result: FitResult, rank: Rank) -> Iterator[Explanation]:
         section,
         "GPU memory",
         in_bytes(gpu.memory_bytes),
-        "measured",
+        "calibrated",
         ("what cudaMemGetInfo reports as the total",),
         gpu.memory_source,
     )
@@ -91,7 +92,7 @@ def _rank(result: FitResult, rank: Rank) -> Iterator[Explanation]:
         section,
         "activation peak",
         in_bytes(rank.activation.point),
-        "measured",
+        "calibrated",
         _activation(result, rank),
         f"{measured}; the sampler is counted in vLLM 0.33.0 v1/worker/gpu/sample"
         if result.calibration.sampler_counted
@@ -103,7 +104,7 @@ def _rank(result: FitResult, rank: Rank) -> Iterator[Explanation]:
         section,
         "CUDA graphs",
         in_bytes(rank.cuda_graphs.point),
-        "measured",
+        "calibrated",
         (
             f"{graphs} captured graphs x {config.shape.layers} layers x {per_graph:.2f} MiB"
             if rank.cuda_graphs.point
@@ -116,7 +117,7 @@ def _rank(result: FitResult, rank: Rank) -> Iterator[Explanation]:
         section,
         "outside PyTorch",
         in_bytes(rank.non_torch.point),
-        "measured",
+        "calibrated",
         (
             f"cuBLAS, NCCL and collectives at tensor parallel size {settings.tensor_parallel_size} over "
             f"{'NVLink' if gpu.interconnect == 'nvlink' else 'PCIe'}",
@@ -128,7 +129,7 @@ def _rank(result: FitResult, rank: Rank) -> Iterator[Explanation]:
         section,
         "KV cache",
         in_bytes(rank.kv_cache.point),
-        "measured",
+        "calibrated",
         (
             "budget - weights - activation peak - CUDA graphs - outside PyTorch"
             if settings.kv_cache_memory_bytes is None
@@ -152,7 +153,7 @@ def _weights(result: FitResult, rank: Rank) -> Iterator[str]:
     if result.model.source == "safetensors":
         yield f"every tensor of the headers, {config.architecture}'s usual projections split"
     else:
-        yield " + ".join(f"{name} {_short(size)}" for name, size in sizes.items() if size)
+        yield " + ".join(f"{name} {short(size)}" for name, size in sizes.items() if size)
     quantized = f", {config.quantization.method}" if config.quantization is not None else ""
     split = [f"tensor parallel size {settings.tensor_parallel_size}"]
     if settings.data_parallel_size > 1:
@@ -178,12 +179,7 @@ def _weights_source(result: FitResult) -> str:
 def _range(estimate: Estimate) -> str:
     if estimate.low == estimate.high:
         return ""
-    return f"{gib(estimate.low)} to {gib(estimate.high)} over what was measured; the unfavourable end decides"
-
-
-def _short(size: int) -> str:
-    """GiB, or MiB where that is little."""
-    return gib(size) if size >= 10 * MIB else f"{size / MIB:.2f} MiB"
+    return f"{short(estimate.low)} to {short(estimate.high)} over what was measured; the unfavourable end decides"
 
 
 def _activation(result: FitResult, rank: Rank) -> tuple[str, ...]:
@@ -195,10 +191,14 @@ def _activation(result: FitResult, rank: Rank) -> tuple[str, ...]:
         settings.max_num_batched_tokens,
         min(settings.max_num_seqs, settings.max_num_batched_tokens),
     )
+    width = (
+        f"3 x {shape.intermediate_size} / {settings.tensor_parallel_size} + "
+        if shape.intermediate_size
+        else ""
+    )
     formulas = {
         "images": "pixels, embeddings and a layer of the vision tower for as many images as the batch holds",
-        "a layer": f"2 B x {tokens} tokens x (3 x {shape.intermediate_size} / {settings.tensor_parallel_size} + "
-        f"{fitted.residual_copies.point:.1f} x {shape.hidden_size} hidden)",
+        "a layer": f"2 B x {tokens} tokens x ({width}{fitted.residual_copies.point:.1f} x {shape.hidden_size} hidden)",
         "attention": "hidden states, and the earlier tokens of prompts unfolded from the latent cache",
         "the sampler": f"{fitted.sampler_bytes.point:.1f} B x {rows} rows x {padded_vocab(shape.vocab_size)} "
         f"logits + 2 B x {tokens + rows} x {shape.hidden_size} hidden",

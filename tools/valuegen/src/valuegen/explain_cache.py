@@ -74,7 +74,7 @@ def explain_cache(result: FitResult, layout: KvCacheLayout, capacity: KvCapacity
         SECTION,
         "blocks",
         f"{capacity.num_blocks:,}",
-        "measured",
+        "calibrated",
         (
             f"{max(0, smallest.kv_cache.point):,} bytes of KV cache / {smallest.bytes_per_block:,} bytes of a block",
         ),
@@ -85,7 +85,7 @@ def explain_cache(result: FitResult, layout: KvCacheLayout, capacity: KvCapacity
         SECTION,
         "requests at once",
         f"{capacity.max_concurrency:.2f}",
-        "measured",
+        "calibrated",
         (
             f"{capacity.num_blocks:,} blocks / {layout.blocks_per_request:,} blocks of a request of "
             f"{settings.max_model_len:,} tokens",
@@ -98,7 +98,7 @@ def explain_cache(result: FitResult, layout: KvCacheLayout, capacity: KvCapacity
         SECTION,
         "tokens",
         f"{capacity.tokens:,}",
-        "measured",
+        "calibrated",
         (f"{capacity.max_concurrency:.4f} requests x {settings.max_model_len:,} tokens",),
         "vLLM 0.33.0 v1/core/kv_cache_utils.py (the logged KV cache size)",
     )

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Literal
 
 from valuegen.frozen import dataclass
+from valuegen.units import GIB, MIB
 from valuegen.words import gib
 
-Kind = Literal["exact", "derived", "measured", "assumed", "chosen"]
+Kind = Literal["exact", "derived", "calibrated", "assumed", "chosen"]
 KINDS: dict[Kind, str] = {
     "exact": "as vLLM 0.33.0's own code counts it",
     "derived": "follows from vLLM's code and settings",
-    "measured": "from start-up logs, with the range they span",
+    "calibrated": "fitted to start-up logs, with the range they span",
     "assumed": "a proposal or a fact that is not known here",
     "chosen": "a setting that the profile made",
 }
@@ -31,4 +32,9 @@ class Explanation:
 
 def in_bytes(size: int) -> str:
     """Bytes, exact and readable."""
-    return f"{max(0, size):,} bytes ({gib(size)})"
+    return f"{max(0, size):,} bytes ({short(size)})"
+
+
+def short(size: int) -> str:
+    """GiB, or MiB where that is little."""
+    return gib(size) if size >= GIB // 10 else f"{max(0, size) / MIB:.2f} MiB"

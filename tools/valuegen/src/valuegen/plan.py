@@ -237,11 +237,13 @@ def _candidates(model: Model, offer: GpuOffer, request: Request, terms: search.T
         return
     split = search.smallest(terms.settings)
     result = search.judged_split(model, offer.gpu, split, terms)
-    reason = result.reasons[0] if result.verdict == "invalid" else no_room(split, offer, room, terms.settings)
+    reason = (
+        result.reasons[0] if result.verdict == "invalid" else _no_room(split, offer, room, terms.settings)
+    )
     yield Candidate(result, offer, rejected=reason)
 
 
-def no_room(split: search.Split, offer: GpuOffer, room: search.Room, settings: EngineSettings) -> Reason:
+def _no_room(split: search.Split, offer: GpuOffer, room: search.Room, settings: EngineSettings) -> Reason:
     """No node has the GPUs for the sizes that were asked for."""
     sizes = [
         f"--{kind}-parallel-size {size}"

@@ -86,13 +86,13 @@ def show_explanation(result: FitResult) -> None:
             section = entry.section
             click.echo(f"\n{click.style(section.upper(), bold=True)}")
         used[entry.kind] = KINDS[entry.kind]
-        click.echo(f"\n{click.style(f'{entry.name:<22}', bold=True)}  {entry.value:<40} {entry.kind}")
+        click.echo(f"\n{click.style(f'{entry.name:<26}', bold=True)}  {entry.value:<38} {entry.kind}")
         for number, line in enumerate(filter(None, entry.formula)):
             click.echo(hanging("  = " if number == 0 else "", line, indent=4, width=WIDTH))
         click.secho(hanging("    source:", entry.source, indent=12, width=WIDTH), dim=True)
     click.echo()
     for kind, meaning in used.items():
-        click.secho(f"{kind:<9} {meaning}", dim=True)
+        click.secho(f"{kind:<10} {meaning}", dim=True)
 
 
 def show_plan(plan: Plan, *, show_all: bool, next_command: Sequence[str]) -> None:
