@@ -169,6 +169,8 @@ def plan(
         )
     if concurrency < 1:
         raise UsageError(f"--concurrency {concurrency}: is no load", "give at least 1 request")
+    if max_nodes < 1 or (max_gpus_per_node is not None and max_gpus_per_node < 1):
+        raise UsageError("--max-nodes, --max-gpus-per-node: below 1 there is no replica", "give at least 1")
     longest, prefers = model.config.max_model_len, None
     if profile is not None:
         from valuegen import profiles  # noqa: PLC0415  (only who asks for one needs them)

@@ -50,9 +50,9 @@ def plan_command(*, model: str, plot: Path | None, show_all: bool, as_json: bool
     if as_json:
         print_json(made.to_dict())
     else:
-        from valuegen import report  # noqa: PLC0415
+        from valuegen.reportplan import show_plan  # noqa: PLC0415
 
-        report.show_plan(made, show_all=show_all, next_command=_values_command(made, model))
+        show_plan(made, show_all=show_all, next_command=_values_command(made, model))
     require_a_candidate(made)
     return 0
 
