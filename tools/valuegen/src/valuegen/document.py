@@ -38,6 +38,7 @@ def fit_document(result: FitResult) -> dict[str, Any]:
             "compute_capability": f"{gpu.compute_capability[0]}.{gpu.compute_capability[1]}",
         },
         "settings": _settings(result),
+        "profile": [asdict(choice) for choice in result.choices],
         "verdict": result.verdict,
         "reasons": [reason.to_dict() for reason in result.reasons],
         "ranks": [_rank(rank) for rank in result.ranks],

@@ -22,10 +22,13 @@ MOST_RANKED, MOST_REJECTED = 15, 8  # GPUs that a plan shows without --all
 def show_plan(plan: Plan, *, show_all: bool, next_command: Sequence[str]) -> None:
     """The ranked configurations as one table, what is not possible and why, and what to do next."""
     request = plan.request
-    profile = f", profile {request.profile}" if request.profile else ""
     click.echo(
-        f"{plan.model.name}: {requests(request.concurrency)} of {request.max_model_len:,} tokens at once{profile}"
+        f"{plan.model.name}: {requests(request.concurrency)} of {request.max_model_len:,} tokens at once"
     )
+    if request.profile is not None:
+        from valuegen.profiles import profile  # noqa: PLC0415  (whose settings the plan has)
+
+        click.echo(f"Profile {request.profile}: {profile(request.profile).sentence}")
     show_grounds(plan.model)
     ranked = plan.ranked
     if ranked:
