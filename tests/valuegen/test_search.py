@@ -106,7 +106,7 @@ def test_a_slice_of_a_gpu_is_never_joined_with_another() -> None:
         memory_bytes=whole.memory_bytes // 2,
         max_per_node=16,
     )
-    assert part.max_per_replica == 1
+    assert part.max_together == 1
     made = plan(Model.load("Qwen3-8B"), [part], max_nodes=4, concurrency=200)
     assert splits(made) == {(1, 1, 1, False, 1)}
     assert made.ranked[0].replicas > 1

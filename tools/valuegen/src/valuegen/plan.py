@@ -55,8 +55,8 @@ class Request:
 
     def room(self, offer: GpuOffer) -> search.Room:
         """What one replica may take of an offer."""
-        per_node = min(offer.gpu.max_per_replica, self.max_gpus_per_node or offer.gpu.max_per_replica)
-        nodes = self.max_nodes if offer.gpu.max_per_replica > 1 or offer.gpu.max_per_node == 1 else 1
+        per_node = min(offer.gpu.max_together, self.max_gpus_per_node or offer.gpu.max_together)
+        nodes = self.max_nodes if offer.gpu.max_together > 1 or offer.gpu.max_per_node == 1 else 1
         return search.Room(per_node, nodes, offer.at_most)
 
 

@@ -32,7 +32,7 @@ class Gpu:
         return self.products[0]
 
     @property
-    def max_per_replica(self) -> int:
+    def max_together(self) -> int:
         """Most of them in one node that a replica may take; a MIG slice reaches no other one."""
         return 1 if "-MIG-" in self.product else self.max_per_node
 

@@ -54,20 +54,20 @@ class Subject:
         return next((result.host for result in self.results if result.host is not None), None)
 
     @property
-    def gpus(self) -> int:
-        """GPUs that the chart gives a pod."""
-        return ceil_div(self.all_gpus, self.nodes)
-
-    @property
-    def all_gpus(self) -> int:
+    def ranks(self) -> int:
         """GPUs of a replica."""
         sizes = self.workload.section("parallelism")
         return (sizes.get("tensor") or 1) * (sizes.get("pipeline") or 1) * (sizes.get("data") or 1)
 
     @property
     def nodes(self) -> int:
-        """Pods of a replica, each on a node of its own."""
-        return int(self.workload.section("parallelism").get("nodes") or 1)
+        """Nodes of a replica, each with one pod."""
+        return self.workload.section("parallelism").get("nodes") or 1
+
+    @property
+    def gpus(self) -> int:
+        """GPUs that the chart gives a pod."""
+        return ceil_div(self.ranks, self.nodes)
 
     def last(self, name: str) -> Flag | None:
         """The use of a flag that counts, if it is used with a value."""
