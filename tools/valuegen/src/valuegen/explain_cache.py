@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from valuegen.architectures.base import KvCache
     from valuegen.engine import ResolvedSettings
+    from valuegen.explanation import Kind
     from valuegen.fit import FitResult
     from valuegen.kvcache import KvCacheLayout, KvCapacity, KvGroup
 
@@ -31,13 +32,13 @@ WORDS = {
 def explain_cache(result: FitResult, layout: KvCacheLayout, capacity: KvCapacity) -> Iterator[Explanation]:
     """Every number of the KV cache, in the order in which it is computed."""
     settings, config = result.settings, result.model.config
-    exact: str = "assumed" if result.model.assumptions else "exact"
+    counted: Kind = "assumed" if result.model.assumptions else "exact"
     for cache, layers in _kinds(config.caches).items():
         yield Explanation(
             SECTION,
             f"a token in {layers} layers" if not _is_state(cache) else f"a state in {layers} layers",
             f"{_size(cache, settings):,} bytes each",
-            "exact" if exact == "exact" else "assumed",
+            counted,
             (_parts(cache, settings),),
             "vLLM 0.33.0 v1/kv_cache_interface.py"
             if not _is_state(cache)
@@ -49,7 +50,7 @@ def explain_cache(result: FitResult, layout: KvCacheLayout, capacity: KvCapacity
         SECTION,
         "a block",
         in_bytes(layout.bytes_per_block),
-        "exact" if exact == "exact" else "assumed",
+        counted,
         (
             " or ".join(dict.fromkeys(_block(group) for group in layout.groups)),
             *(
@@ -65,7 +66,7 @@ def explain_cache(result: FitResult, layout: KvCacheLayout, capacity: KvCapacity
         SECTION,
         "blocks per request",
         f"{layout.blocks_per_request:,}",
-        "exact" if exact == "exact" else "assumed",
+        counted,
         (" + ".join(blocks),),
         "vLLM 0.33.0 v1/kv_cache_interface.py (max_memory_usage_bytes)",
     )
