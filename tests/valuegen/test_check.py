@@ -15,6 +15,7 @@ from valuegen.catalog.gpus import all_gpus
 from valuegen.catalog.models import CatalogModel, all_models
 from valuegen.checks import RULES
 from valuegen.checks.schema import violations
+from valuegen.profiles import PROFILES
 from valuegen.values import render
 from valuegen.weights import checkpoint_bytes
 
@@ -39,9 +40,10 @@ def plans(draw: st.DrawFn) -> dict[str, Any]:
         gpu_memory_utilization=draw(st.sampled_from([None, 0.9])),
     )
     offers = [GpuOffer(draw(st.sampled_from(all_gpus())))]
-    made = plan(model, offers, asked, concurrency=draw(st.integers(1, 500)))
+    profile = draw(st.sampled_from([None, *PROFILES]))
+    made = plan(model, offers, asked, concurrency=draw(st.integers(1, 500)), profile=profile)
     if not made.ranked:
-        made = plan(model, concurrency=draw(st.integers(1, 500)))
+        made = plan(model, concurrency=draw(st.integers(1, 500)), profile=profile)
     return render(made, draw(st.sampled_from(made.ranked))).data
 
 
@@ -291,9 +293,17 @@ BROKEN: dict[str, tuple[dict[str, Any], list[tuple[str, str, str, str]]]] = {
         {"resources": {"limits": {"nvidia.com/gpu": 2}}},
         [("gpu-count", "error", "resources.limits.nvidia.com/gpu", "asks for the GPUs itself")],
     ),
-    "several nodes": (
-        {"parallelism": {"nodes": 2}},
-        [("gpu-count", "error", "parallelism.nodes", "one node per replica")],
+    "nodes that do not share the GPUs equally": (
+        {"parallelism": {"nodes": 4}},
+        [("gpu-count", "error", "parallelism.nodes", "4 nodes cannot share 2 GPUs equally")],
+    ),
+    "an engine that is not known": (
+        {"engine": "sglang", "args": {"context-length": 4096}},
+        [("other-engine", "unknown", "engine", "sglang: only vLLM's flags and memory are known")],
+    ),
+    "another GPU count on two nodes": (
+        {"parallelism": {"nodes": 2}, "accelerator": {"count": 2}},
+        [("gpu-count", "error", "accelerator.count", "tensor x pipeline x data / nodes of parallelism, 1")],
     ),
     "more GPUs than a node has": (
         {"parallelism": {"pipeline": 6}, "sharedMemory": None, "resources": None},

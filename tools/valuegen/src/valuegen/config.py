@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from valuegen import architectures, quantization_readers, shape
 from valuegen.architectures.base import KvLayer, LatentKv, StateKv, text_keys
 from valuegen.errors import ModelError
+from valuegen.frozen import dataclass
 from valuegen.keys import Keys
 
 if TYPE_CHECKING:

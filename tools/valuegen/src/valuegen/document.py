@@ -40,6 +40,7 @@ def fit_document(result: FitResult) -> dict[str, Any]:
             "assumptions": list(gpu.assumptions),
         },
         "settings": _settings(result),
+        "profile": [asdict(choice) for choice in result.choices],
         "verdict": result.verdict,
         "reasons": [reason.to_dict() for reason in result.reasons],
         "ranks": [_rank(rank) for rank in result.ranks],
@@ -112,7 +113,7 @@ def _ranges(result: FitResult) -> dict[str, list[float]]:
         ):
             ranges[f"ranks.{number}.{field}"] = [max(0, estimate.low), max(0, estimate.high)]
         ranges[f"ranks.{number}.num_blocks"] = [
-            max(0, end) // rank.bytes_per_block for end in (rank.kv_cache.low, rank.kv_cache.high)
+            rank.blocks(end) for end in (rank.kv_cache.low, rank.kv_cache.high)
         ]
     if result.capacity_range:
         low, high = result.capacity_range

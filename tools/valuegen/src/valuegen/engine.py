@@ -6,10 +6,12 @@ Source: vLLM 0.33.0 engine/arg_utils.py (get_batch_defaults and its caller), con
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
 
 from valuegen import limits
+from valuegen.frozen import dataclass
 from valuegen.kvblocks import DEFAULT_BLOCK_SIZE, block_size
 from valuegen.units import GIB
 
@@ -89,10 +91,22 @@ def resolve(
 
     Nothing is judged here: sizes that vLLM refuses pass through and are refused by `parallel`.
     """
+    defaults = batch_defaults(gpu_memory_bytes, gpu_name, compute_capability)
+    return _resolved(config, settings, defaults, compute_capability)
+
+
+@lru_cache(maxsize=1024)
+def _resolved(
+    config: ModelConfig,
+    settings: EngineSettings,
+    batch: tuple[int, int],
+    compute_capability: tuple[int, int],
+) -> ResolvedSettings:
+    """The same for every GPU of one compute capability whose batch defaults are alike."""
     max_model_len = config.max_model_len
     if settings.max_model_len not in (None, -1):  # -1 asks vLLM to fit it: the longest is the start
         max_model_len = settings.max_model_len
-    batched_tokens, seqs = batch_defaults(gpu_memory_bytes, gpu_name, compute_capability)
+    batched_tokens, seqs = batch
     max_num_seqs = _or(settings.max_num_seqs, seqs)
     max_num_batched_tokens = settings.max_num_batched_tokens
     if max_num_batched_tokens is None:

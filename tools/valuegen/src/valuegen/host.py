@@ -6,9 +6,9 @@ more than a proposal is marked "assumed" in the output.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from valuegen.frozen import dataclass
 from valuegen.units import GIB, MIB, ceil_div, round_up
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ DEFAULT_PACE = Pace()
 
 @dataclass(frozen=True)
 class HostNeeds:
-    """For one replica; bytes, whole cores, seconds."""
+    """For one pod, which is a replica unless that spans nodes; bytes, whole cores, seconds."""
 
     shared_memory_bytes: int
     memory_request_bytes: int
@@ -75,10 +75,11 @@ def host_needs(
     pace: Pace = DEFAULT_PACE,
     *,
     takes_images: bool = False,
+    nodes: int = 1,
 ) -> HostNeeds:
-    """What the pod of one replica should ask for."""
-    gpus = gpus_per_replica(settings)
-    shared = shared_memory(settings)
+    """What the pod of one replica should ask for, or each of its pods on several nodes."""
+    gpus = ceil_div(gpus_per_replica(settings), nodes)
+    shared = shared_memory(settings, nodes)
     # all_token_ids, pinned per worker: one int32 per token of every possible request.
     # Source: vLLM 0.33.0 v1/worker/gpu/states.py
     pinned = 4 * settings.max_num_seqs * settings.max_model_len * gpus
@@ -102,12 +103,12 @@ def gpus_per_replica(settings: ResolvedSettings) -> int:
     return settings.tensor_parallel_size * settings.pipeline_parallel_size * settings.data_parallel_size
 
 
-def shared_memory(settings: ResolvedSettings) -> int:
-    """Bytes of /dev/shm. One GPU per engine runs in-process and has no rings; the floor stays."""
+def shared_memory(settings: ResolvedSettings, nodes: int = 1) -> int:
+    """Bytes of /dev/shm of a pod. One GPU per engine runs in-process and has no rings; the floor stays."""
     workers = settings.tensor_parallel_size * settings.pipeline_parallel_size
     if workers == 1:
         return NCCL_SHARED
-    rings = RPC_RING + RESPONSE_RING * workers + GROUP_RING
+    rings = RPC_RING + RESPONSE_RING * ceil_div(workers, nodes) + GROUP_RING
     return rings * settings.data_parallel_size + NCCL_SHARED
 
 

@@ -6,12 +6,13 @@ v1/core/kv_cache_utils.py (concurrency, tokens).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from valuegen import kvgroups
+from valuegen.frozen import dataclass
 from valuegen.kvspecs import specs
-from valuegen.parallel import pipeline_layers
+from valuegen.split import pipeline_layers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

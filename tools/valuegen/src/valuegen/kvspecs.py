@@ -6,11 +6,12 @@ Source: vLLM 0.33.0 v1/kv_cache_interface.py and the layers' get_kv_cache_spec
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import gcd
 from typing import TYPE_CHECKING, Literal
 
 from valuegen.architectures.base import MODEL_DTYPE, KvLayer, LatentKv, StateKv
+from valuegen.frozen import dataclass
 from valuegen.schemes import (
     DTYPE_BYTES,
     KV_CACHE_DTYPE_BYTES,

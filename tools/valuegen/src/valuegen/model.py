@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,6 +11,7 @@ from valuegen.catalog.models import find_model, nearest_model
 from valuegen.config import ModelConfig
 from valuegen.errors import ModelError
 from valuegen.folder import Folder
+from valuegen.frozen import dataclass
 
 if TYPE_CHECKING:
     from valuegen.checkpoint import Checkpoint, Files

@@ -8,11 +8,11 @@ the same time is measured: the coefficients are those of calibration.toml.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from valuegen.parallel import padded_vocab
+from valuegen.frozen import dataclass
 from valuegen.schemes import DTYPE_BYTES
+from valuegen.split import padded_vocab
 from valuegen.units import GIB, MIB, ceil_div
 
 if TYPE_CHECKING:

@@ -6,7 +6,6 @@ after the model is created and before weights are processed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -21,8 +20,10 @@ from valuegen.architectures.base import (
     Weight,
 )
 from valuegen.expert_schemes import PLAIN_EXPERTS, EightBitExperts, chosen_backend
+from valuegen.frozen import dataclass
 from valuegen.limits import is_online_fp8
-from valuegen.parallel import (
+from valuegen.schemes import DTYPE_BYTES, PLAIN, EightBit
+from valuegen.split import (
     Ranks,
     expert_shard,
     head_as_linear,
@@ -31,7 +32,6 @@ from valuegen.parallel import (
     shard,
     weight_shape,
 )
-from valuegen.schemes import DTYPE_BYTES, PLAIN, EightBit
 from valuegen.units import ceil_div, round_up
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ from valuegen.checks import (
     gpus_per_node,
     grace_period,
     memory_limit,
+    other_engine,
     owned_flag,
     refused,
     resource,
@@ -30,6 +31,7 @@ RULES: tuple[Rule, ...] = tuple(
     module.RULE
     for module in (
         schema,
+        other_engine,
         unknown_model,
         unknown_gpu,
         unknown_version,

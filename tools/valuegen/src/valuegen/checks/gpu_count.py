@@ -14,15 +14,17 @@ def _look(subject: Subject) -> Iterator[Found]:
     accelerator = subject.workload.section("accelerator")
     count = accelerator.get("count")
     if count is not None and count != subject.gpus:
+        shared = " / nodes" if subject.nodes > 1 else ""
         yield Found(
             ("accelerator", "count"),
-            f"{count} is not tensor x pipeline x data of parallelism, {subject.gpus}",
+            f"{count} is not tensor x pipeline x data{shared} of parallelism, {subject.gpus}",
             f"remove it: the chart asks for {subject.gpus}; or split the model over {count}",
         )
-    nodes = subject.workload.section("parallelism").get("nodes") or 1
-    if nodes > 1:
+    if subject.ranks % subject.nodes:
         yield Found(
-            ("parallelism", "nodes"), f"{nodes} nodes: this chart renders one node per replica", "set 1"
+            ("parallelism", "nodes"),
+            f"{subject.nodes} nodes cannot share {subject.ranks} GPUs equally",
+            f"set a divisor of {subject.ranks}",
         )
     resource = accelerator.get("resource")
     for part in ("requests", "limits"):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
+
+from valuegen.frozen import dataclass
+from valuegen.units import ceil_div
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -52,10 +54,20 @@ class Subject:
         return next((result.host for result in self.results if result.host is not None), None)
 
     @property
-    def gpus(self) -> int:
-        """GPUs that the chart gives a pod."""
+    def ranks(self) -> int:
+        """GPUs of a replica."""
         sizes = self.workload.section("parallelism")
         return (sizes.get("tensor") or 1) * (sizes.get("pipeline") or 1) * (sizes.get("data") or 1)
+
+    @property
+    def nodes(self) -> int:
+        """Nodes of a replica, each with one pod."""
+        return self.workload.section("parallelism").get("nodes") or 1
+
+    @property
+    def gpus(self) -> int:
+        """GPUs that the chart gives a pod."""
+        return ceil_div(self.ranks, self.nodes)
 
     def last(self, name: str) -> Flag | None:
         """The use of a flag that counts, if it is used with a value."""
