@@ -4,6 +4,7 @@
 metadata:
   labels:
     {{- $w.selector | nindent 4 }}
+    {{- with $w.wvaVariant }}{{ print "llm-d.ai/variant: " . | nindent 4 }}{{ end }}
     {{- range $name, $value := $body.podLabels }}
     {{ $name }}: {{ quote $value }}
     {{- end }}
