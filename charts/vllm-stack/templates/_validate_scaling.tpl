@@ -77,7 +77,7 @@
 {{- include "vllm-stack.error" (list $ (print "resources.requests." $trigger.type) (print "a trigger on " $trigger.type " is a share of the request; set it")) -}}
 {{- end -}}
 {{- end -}}
-{{- range $key := get (dict "cron" (list "start" "end" "timezone" "desiredReplicas") "prometheus" (list "query" "threshold") "rabbitmq" (list "queueName") "redis" (list "listName") "redis-streams" (list "stream") "kafka" (list "bootstrapServers" "consumerGroup")) $trigger.type -}}
+{{- range $key := get (dict "cron" (list "start" "end" "timezone" "desiredReplicas") "prometheus" (list "query" "threshold") "rabbitmq" (list "queueName") "redis" (list "listName") "redis-streams" (list "stream") "kafka" (list "bootstrapServers" "consumerGroup")) $trigger.type | default list -}}
 {{- if not (hasKey ($trigger.metadata | default dict) $key) -}}
 {{- include "vllm-stack.error" (list $ (print $of ".metadata." $key) (print "a " $trigger.type " trigger needs it; set it")) -}}
 {{- end -}}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from valuegen import weights
+from valuegen import scaling, weights
 
 if TYPE_CHECKING:
     from valuegen.fit import FitResult, Rank
@@ -43,9 +43,16 @@ def fit_document(result: FitResult) -> dict[str, Any]:
         "ranks": [_rank(rank) for rank in result.ranks],
         "kv_cache": _cache(result.layout, result.capacity),
         "host": asdict(result.host) if result.host else None,
+        "scaling": scaling_document(result),
         "ranges": _ranges(result),
         "provenance": _provenance(result),
     }
+
+
+def scaling_document(result: FitResult, usd_per_gpu: float | None = None) -> dict[str, float | None] | None:
+    """When a scaler should add a replica, and what that costs; None for what does not fit."""
+    targets = scaling.targets(result, usd_per_gpu)
+    return asdict(targets) if targets else None
 
 
 def _checkpoint(model: Model) -> dict[str, int] | None:
@@ -150,4 +157,7 @@ def _provenance(result: FitResult) -> dict[str, dict[str, str]]:
     if result.host:
         for field in asdict(result.host):
             kinds[f"host.{field}"] = derived if field == "shared_memory_bytes" else assumed
+    if found := scaling_document(result):
+        for field in found:
+            kinds[f"scaling.{field}"] = cache if field == "requests_per_replica" else assumed
     return {path: {"kind": kind, "vllm_version": version} for path, (kind, version) in kinds.items()}

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from valuegen import overhead
+from valuegen.catalog.gpus import price_date
 from valuegen.host import ENGINE_INIT_SECONDS, LARGEST_SHARD
 from valuegen.parallel import padded_vocab
+from valuegen.scaling import FULL_SHARE, LEAST_WINDOW, MOST_WINDOW, WAIT_SHARE, targets
 from valuegen.units import MIB
 from valuegen.words import gib
 
@@ -94,6 +96,52 @@ def explain(result: FitResult) -> Iterator[Explanation]:
         f"an answer of at most {result.pace.longest_answer_tokens:,} tokens at "
         f"{result.pace.tokens_per_second} tokens per second",
         "a proposal: set --longest-answer above your longest one",
+    )
+    yield from _scaling(result)
+
+
+def _scaling(result: FitResult) -> Iterator[Explanation]:
+    """When a scaler should add a replica."""
+    found = targets(result)
+    if found is None or result.host is None:
+        return
+    held = found.requests_per_replica
+    yield Explanation(
+        "waiting requests to scale at",
+        f"{found.waiting_requests}",
+        "assumed",
+        f"max(1, {WAIT_SHARE:g} x {held} requests at once): the wait is {WAIT_SHARE:.0%} of an answer's time",
+        "Little's law; the share is a proposal",
+    )
+    yield Explanation(
+        "running requests to scale at",
+        f"{found.running_requests:g}",
+        "assumed",
+        f"{FULL_SHARE:g} x {held} requests of {result.settings.max_model_len:,} tokens at the safe end; the rest "
+        "takes the load until another replica answers",
+        "Kubernetes ignores a difference of 10 %, so the share must stay below 0.91; the rest is a proposal",
+    )
+    if found.kv_cache_usage is not None:
+        yield Explanation(
+            "KV cache usage to scale at",
+            f"{found.kv_cache_usage:g}",
+            "assumed",
+            "the same share of the KV cache; cached prefixes count as free",
+            "kvCacheThreshold of the Workload Variant Autoscaler 0.9.0",
+        )
+    yield Explanation(
+        "low load before a replica goes",
+        f"{found.scale_down_seconds} s",
+        "assumed",
+        f"min({MOST_WINDOW}, max({LEAST_WINDOW}, start-up of {result.host.startup_seconds} s))",
+        "autoscaling/v2 stabilizationWindowSeconds: default 300, at most 3600",
+    )
+    yield Explanation(
+        "cost of a replica",
+        f"{found.cost_per_hour:.2f} USD per hour",
+        "assumed",
+        f"{result.gpus} x {result.gpu.usd_per_hour:.2f} USD",
+        f"list prices of {price_date()}; `plan --price` sets yours",
     )
 
 

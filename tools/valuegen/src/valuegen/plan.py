@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from valuegen.advice import useful_length
 from valuegen.calibration import DEFAULT_VLLM_VERSION
 from valuegen.catalog.gpus import all_gpus
-from valuegen.document import SCHEMA
+from valuegen.document import SCHEMA, scaling_document
 from valuegen.engine import EngineSettings
 from valuegen.errors import Reason, UsageError
 from valuegen.fit import AUTO_LENGTH, FitResult, judge
-from valuegen.scaling import replicas_for, requests_per_replica
+from valuegen.scaling import replicas_for, requests_at_once
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -83,6 +83,7 @@ class Candidate:
             return {**document, "rejected": self.rejected.to_dict()}
         return {
             **document,
+            "scaling": scaling_document(self.fit, self.offer.price),
             "rank": self.rank,
             "replicas": self.replicas,
             "gpus": self.gpus,
@@ -283,12 +284,9 @@ def _judge(
 
 
 def _candidate(result: FitResult, offer: GpuOffer, concurrency: int) -> Candidate:
-    if not result.fits or result.capacity is None or result.capacity_range is None:
+    if not result.fits:
         return Candidate(result, offer, rejected=result.reasons[0])
-    # The promise is made with the safe end of the range.
-    safe = result.capacity_range[0]
-    engines = result.settings.data_parallel_size
-    per_replica = engines * requests_per_replica(safe.max_concurrency, result.settings.max_num_seqs)
+    per_replica = requests_at_once(result)  # the promise is made with the safe end of the range
     replicas = replicas_for(concurrency, per_replica)
     candidate = Candidate(result, offer, per_replica, replicas)
     if offer.at_most is not None and candidate.gpus > offer.at_most:

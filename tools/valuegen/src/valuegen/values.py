@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from importlib import metadata, resources
 from typing import TYPE_CHECKING, Any
 
+from valuegen.autoscaling import block
 from valuegen.catalog.gpus import price_date
 from valuegen.engine import batch_defaults
 from valuegen.errors import OutputError, UsageError
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     import jinja2
 
+    from valuegen.autoscaling import Scaler
     from valuegen.engine import EngineSettings
     from valuegen.fit import FitResult
     from valuegen.plan import Candidate, Plan, Request
@@ -51,18 +53,25 @@ class ValuesDocument:
 
 
 def render(
-    made: Plan, candidate: Candidate, *, name: str | None = None, source: str | None = None
+    made: Plan,
+    candidate: Candidate,
+    *,
+    name: str | None = None,
+    source: str | None = None,
+    scaler: Scaler | None = None,
 ) -> ValuesDocument:
     """The values that run one candidate of a plan, checked against the chart's schema.
 
     Settings that the plan was asked for are written even if vLLM would choose the same.
-    Raises UsageError if the model has no source, or no key can be made of its name.
+    Raises UsageError if the model has no source, no key can be made of its name, or the scaler's
+    limits contradict the plan.
     """
     from ruamel.yaml import YAML  # noqa: PLC0415  (not needed by fit and plan)
 
     environment = _environment()
     key = _key(name, candidate.fit.model.name)
     context = _context(made.request, candidate, key, _source(candidate, source))
+    context["autoscaling"] = block(scaler, candidate, made.request.concurrency) if scaler else None
     body = environment.get_template("model.yaml.j2").render(context).rstrip("\n")
     indented = "\n".join(f"    {line}" if line else line for line in body.splitlines())
     text = environment.get_template("values.yaml.j2").render(

@@ -14,6 +14,8 @@ from valuegen.checks import (
     memory_limit,
     owned_flag,
     refused,
+    scaling_limits,
+    scaling_target,
     schema,
     shared_memory,
     startup_budget,
@@ -22,6 +24,7 @@ from valuegen.checks import (
     unknown_gpu,
     unknown_model,
     unknown_version,
+    variant_cost,
 )
 from valuegen.checks.model import Finding, Found, Level, Rule, Subject
 
@@ -47,6 +50,9 @@ RULES: tuple[Rule, ...] = tuple(
         cache_size,
         startup_budget,
         grace_period,
+        scaling_target,
+        scaling_limits,
+        variant_cost,
     )
 )
 

@@ -19,6 +19,7 @@ from valuegen.cli.options import (
 from valuegen.errors import RefusedError, UsageError
 
 if TYPE_CHECKING:
+    from valuegen.autoscaling import Mode, Scaler
     from valuegen.host import Pace
     from valuegen.plan import GpuOffer, Plan
 
@@ -186,6 +187,18 @@ def _values_command(made: Plan, model: str) -> list[str]:
 @click.option(
     "--into", type=click.Path(path_type=Path), default=None, help="Values file to add the model to."
 )
+@click.option(
+    "--autoscaling",
+    type=click.Choice(["hpa", "keda", "wva"]),
+    default=None,
+    help="Let a scaler decide the replicas, with targets from what one replica holds.",
+)
+@click.option(
+    "--min-replicas", type=HumanInt(), default=None, metavar="N", help="Fewest replicas.  [default: 1]"
+)
+@click.option(
+    "--max-replicas", type=HumanInt(), default=None, metavar="N", help="Most replicas; unset: the plan's."
+)
 @json_option
 def values_command(
     *,
@@ -194,6 +207,9 @@ def values_command(
     source: str | None,
     output: Path | None,
     into: Path | None,
+    autoscaling: Mode | None,
+    min_replicas: int | None,
+    max_replicas: int | None,
     as_json: bool,
     **options: Any,
 ) -> int:
@@ -209,7 +225,8 @@ def values_command(
         )
     made = _plan(model, options)
     _require_a_candidate(made)
-    document = values.render(made, made.ranked[0], name=name, source=source)
+    scaler = _scaler(autoscaling, min_replicas, max_replicas)
+    document = values.render(made, made.ranked[0], name=name, source=source, scaler=scaler)
     if into is not None:
         from valuegen.merge import merge_into  # noqa: PLC0415
 
@@ -223,6 +240,16 @@ def values_command(
     if as_json:
         _print_json(document.data)
     return 0
+
+
+def _scaler(mode: Mode | None, least: int | None, most: int | None) -> Scaler | None:
+    from valuegen.autoscaling import Scaler  # noqa: PLC0415
+
+    if mode is not None:
+        return Scaler(mode, least, most)
+    if least is not None or most is not None:
+        raise UsageError("--min-replicas, --max-replicas: are limits of a scaler", "add --autoscaling")
+    return None
 
 
 @click.command("models")
