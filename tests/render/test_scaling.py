@@ -12,10 +12,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.render.test_notes import advice, notes
 
+from valuegen import Gpu, Model, plan
+from valuegen.autoscaling import Scaler
+from valuegen.values import render
+
 if TYPE_CHECKING:
     from charttest.checks import Manifest
     from charttest.plugin import Chart
     from charttest.render import Rendered
+    from valuegen.autoscaling import Mode
 
     from .conftest import RenderModel
 
@@ -406,6 +411,17 @@ def test_what_wva_decides_is_carried_out_as_it_is(render_model: RenderModel) -> 
         },
         "target": {"type": "AverageValue", "averageValue": "1"},
     }
+
+
+@pytest.mark.parametrize("mode", ["hpa", "keda", "wva"])
+def test_what_valuegen_writes_is_rendered_as_it_is(chart: Chart, mode: Mode) -> None:
+    made = plan(Model.load("Qwen3-8B"), [Gpu.find("L40S")])
+    document = render(made, made.ranked[0], scaler=Scaler(mode, 2, 5))
+    spec = scaler(chart.render({**document.data, **SCALING})).spec
+    assert {
+        spec.get("minReplicas", spec.get("minReplicaCount")),
+        spec.get("maxReplicas", spec.get("maxReplicaCount")),
+    } == {2, 5}
 
 
 # What the notes say

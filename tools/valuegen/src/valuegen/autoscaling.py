@@ -29,9 +29,8 @@ class Scaler:
 
 WHO = {
     "hpa": "Kubernetes decides; it needs prometheus-adapter with the rules of docs/scaling.md.",
-    "keda": "KEDA decides; it needs scaling.prometheus.serverAddress, at the root of the values.",
-    "wva": "The Workload Variant Autoscaler decides by cost and capacity; KEDA carries it out and needs "
-    "scaling.prometheus.serverAddress, at the root of the values.",
+    "keda": "KEDA decides; set scaling.prometheus.serverAddress at the root of the values.",
+    "wva": "The Workload Variant Autoscaler decides, KEDA does it; set scaling.prometheus.serverAddress at the root.",
 }
 
 
@@ -89,16 +88,16 @@ def _metrics(candidate: Candidate) -> Iterator[tuple[str, float, str]]:
     yield (
         "waitingRequests",
         found.waiting_requests,
-        f"A tenth of the {held} that a replica runs: who waits, waits a tenth of an answer's time.",
+        f"A tenth of {held}: who waits, waits a tenth of an answer's time.",
     )
     yield (
         "runningRequests",
         found.running_requests,
-        f"Four fifths of {held}: the rest takes the load until another replica answers.",
+        f"Four fifths of {held} of {candidate.fit.settings.max_model_len} tokens, what a replica surely holds.",
     )
     if found.kv_cache_usage is not None:
         yield (
             "kvCacheUsage",
             found.kv_cache_usage,
-            f"Full at {FULL_SHARE:.0%}: room for what arrives meanwhile.",
+            f"Full at {FULL_SHARE:.0%}: the rest takes the load until another replica answers.",
         )

@@ -48,7 +48,7 @@ def _is_written(subject: Subject) -> bool:
 
 def _can_wake(mode: str, scaling: dict[str, Any]) -> bool:
     if mode == "wva":
-        return scaling.get("actuator", "keda") == "keda"
+        return bool(scaling.get("actuator", "keda") == "keda")
     return mode == "keda" and any(_exists_without_pods(trigger) for trigger in scaling.get("triggers") or [])
 
 
