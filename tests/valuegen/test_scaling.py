@@ -165,6 +165,20 @@ def test_a_model_with_fixed_replicas_is_given_a_scaler_in_place(tmp_path: Path) 
     assert not merge_into(path, values("keda"))
 
 
+def test_what_keda_asks_is_named_once_and_never_overruled(tmp_path: Path) -> None:
+    path = tmp_path / "values.yaml"
+    path.write_text("models:\n  tiny: {source: {uri: hf://a/b}}\n# the end\n")
+    assert merge_into(path, values("keda"))
+    assert yaml.safe_load(path.read_text())["scaling"] == {
+        "prometheus": {"serverAddress": "http://prometheus-operated.monitoring:9090"}
+    }
+    assert "# the end\n\nscaling:" in path.read_text()
+    path.write_text(path.read_text().replace("prometheus-operated", "mine"))
+    merge_into(path, values("hpa"))
+    assert "http://mine.monitoring" in path.read_text()
+    assert "scaling" not in values("hpa").data
+
+
 def test_the_command_writes_what_check_accepts(valuegen: Callable[..., Any], in_folder: Path) -> None:
     asked = ("--gpu", "L40S:8", "--autoscaling", "hpa", "--max-replicas", "4", "-o", "values.yaml")
     assert valuegen("values", "Qwen3-8B", *asked).code == 0

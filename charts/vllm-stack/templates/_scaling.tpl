@@ -7,6 +7,7 @@ object that is rendered), scalerName, scaleTarget, leastReplicas, scalerAnnotati
 {{- $w := .w }}{{ $a := $w.body.autoscaling }}{{ $r := .root.resolved -}}
 {{- $scaler := ternary ($a.actuator | default "keda") $a.mode (eq $a.mode "wva") -}}
 {{- $_ := set $w "scaler" $scaler -}}
+{{- $_ := set $r "scaled" true -}}
 {{- $_ := set $r "kedaUsed" (or $r.kedaUsed (eq $scaler "keda")) -}}
 {{- $_ := set $w "scalerName" (include "vllm-stack.name" (dict "full" $w.name "limit" 54)) -}}
 {{- $kind := $w.kind | default "Deployment" -}}

@@ -49,7 +49,7 @@ Rules between values, which a schema cannot state. Every broken one is collected
 {{- end -}}
 {{- end -}}
 {{- if eq (.Values.routing).kind "gateway" }}{{ $errors = concat $errors (include "vllm-stack.routeErrors" . | fromJsonArray) }}{{ end -}}
-{{- if or .Values.scaling $r.kedaUsed }}{{ $errors = concat $errors (include "vllm-stack.scalingErrors" . | fromJsonArray) }}{{ end -}}
+{{- if $r.scaled }}{{ $errors = concat $errors (include "vllm-stack.scalingErrors" . | fromJsonArray) }}{{ end -}}
 {{- $errors = concat $r.errors $errors | compact -}}
 {{- if $errors -}}
 {{- fail (printf "\n\nvllm-stack cannot render these values:\n  %s\n" (join "\n  " $errors)) -}}

@@ -46,7 +46,7 @@
 
 {{/* Modes hpa and keda: what is measured */}}
 {{- define "vllm-stack.validateMetrics" -}}
-{{- $w := .w }}{{ $a := $w.body.autoscaling }}{{ $metrics := $a.metrics | default dict }}{{ $awake := false -}}
+{{- $w := .w }}{{ $a := $w.body.autoscaling }}{{ $metrics := $a.metrics | default dict -}}
 {{- $triggers := $a.triggers | default list }}{{ $resource := $w.body.accelerator.resource | default "" -}}
 {{- if not (or $metrics $triggers) -}}
 {{- include "vllm-stack.error" (list . "autoscaling.metrics" "there is nothing to scale by; set a target, for example waitingRequests: 5") -}}
@@ -62,51 +62,11 @@
 {{- if and $triggers (eq $w.scaler "hpa") -}}
 {{- include "vllm-stack.error" (list . "autoscaling.triggers" "only KEDA has triggers; set mode: keda, or remove them") -}}
 {{- end -}}
-{{- range $i, $trigger := $triggers -}}
-{{- $of := print "autoscaling.triggers." $i -}}
-{{- $query := toString ($trigger.metadata | default dict).query -}}
-{{- $measuresPods := has $trigger.type (list "cpu" "memory") -}}
-{{- if not (or $measuresPods (and (eq $trigger.type "prometheus") (regexMatch "vllm:|DCGM_" $query))) }}{{ $awake = true }}{{ end -}}
-{{- if eq (toString $trigger.metricType) "Value" -}}
-{{- include "vllm-stack.error" (list $ (print $of ".metricType") "Value multiplies by the pods that run, so it never comes to rest; set AverageValue") -}}
-{{- end -}}
-{{- if and $measuresPods $resource -}}
-{{- include "vllm-stack.error" (list $ $of (print $trigger.type " says nothing about the load of a model on accelerators; set autoscaling.metrics")) -}}
-{{- else if $measuresPods -}}
-{{- if not (hasKey ($w.body.resources.requests | default dict) $trigger.type) -}}
-{{- include "vllm-stack.error" (list $ (print "resources.requests." $trigger.type) (print "a trigger on " $trigger.type " is a share of the request; set it")) -}}
-{{- end -}}
-{{- end -}}
-{{- range $key := get (dict "cron" (list "start" "end" "timezone" "desiredReplicas") "prometheus" (list "query" "threshold") "rabbitmq" (list "queueName") "redis" (list "listName") "redis-streams" (list "stream") "kafka" (list "bootstrapServers" "consumerGroup")) $trigger.type | default list -}}
-{{- if not (hasKey ($trigger.metadata | default dict) $key) -}}
-{{- include "vllm-stack.error" (list $ (print $of ".metadata." $key) (print "a " $trigger.type " trigger needs it; set it")) -}}
-{{- end -}}
-{{- end -}}
-{{- if and (eq $trigger.type "prometheus") (ne $query "<nil>") }}{{ include "vllm-stack.validateQuery" (dict "root" $.root "w" $w "query" $query "key" (print $of ".metadata.query")) }}{{ end -}}
-{{- end -}}
+{{- $awake := include "vllm-stack.validateTriggers" . -}}
 {{- if and (eq $w.leastReplicas 0) (eq $w.scaler "keda") (not $awake) -}}
 {{- include "vllm-stack.error" (list . "autoscaling.minReplicas" "a model without pods has no metrics that could wake it; set 1, or add a trigger that exists without pods, for example cron or a queue") -}}
 {{- end -}}
 {{- $_ := set $w "onlyResources" (and (not $metrics) (not $awake) (not (contains "prometheus" (toJson $triggers)))) -}}
-{{- end -}}
-
-{{/* {root, w, query, key}: the three ways in which a query never scales, or scales what it should not */}}
-{{- define "vllm-stack.validateQuery" -}}
-{{- $known := print " " .w.engine.metrics.exported " " -}}
-{{- if not (regexMatch "namespace=~?\"" .query) -}}
-{{- include "vllm-stack.error" (list . .key (printf "it counts the pods of every namespace; add namespace=%q" .root.Release.Namespace)) -}}
-{{- end -}}
-{{- if not (regexMatch "\\b(sum|avg|max|min|count|scalar|quantile)\\b" .query) -}}
-{{- include "vllm-stack.error" (list . .key "it gives one series per pod and KEDA takes only one; wrap it in sum(…)") -}}
-{{- end -}}
-{{- range $name := regexFindAll "vllm:[a-zA-Z0-9_:]+" .query -1 | uniq -}}
-{{- if not (contains (print " " (regexReplaceAll "_(bucket|sum|count)$" $name "") " ") $known) -}}
-{{- include "vllm-stack.error" (list $ $.key (print $.w.engine.image " " $.w.engine.tag " exports no " $name "; see files/engines of the chart for what it does export")) -}}
-{{- end -}}
-{{- end -}}
-{{- if regexMatch "vllm:[a-zA-Z0-9_:]+\\{([^}]*,)?\\s*(model|model_id)\\s*[=!]" .query -}}
-{{- include "vllm-stack.error" (list . .key (print "the engine labels its series with " .w.engine.metrics.modelLabel "; write that")) -}}
-{{- end -}}
 {{- end -}}
 
 {{/* root -> JSON list of what is wrong with `scaling`, and of scalers that extraObjects bring for a workload that has one */}}

@@ -29,8 +29,8 @@ class Scaler:
 
 WHO = {
     "hpa": "Kubernetes decides; it needs prometheus-adapter with the rules of docs/scaling.md.",
-    "keda": "KEDA decides; set scaling.prometheus.serverAddress at the root of the values.",
-    "wva": "The Workload Variant Autoscaler decides, KEDA does it; set scaling.prometheus.serverAddress at the root.",
+    "keda": "KEDA decides, and asks scaling.prometheus at the root of the values.",
+    "wva": "The Workload Variant Autoscaler decides; KEDA does it, and asks scaling.prometheus at the root.",
 }
 
 

@@ -50,6 +50,7 @@ class ValuesDocument:
     text: str  # a whole values file
     body: str  # the model's own lines, unindented
     data: dict[str, Any]
+    root: str  # what belongs beside `models:`, for all models of the file; "" for nothing
 
 
 def render(
@@ -74,15 +75,18 @@ def render(
     context["autoscaling"] = block(scaler, candidate, made.request.concurrency) if scaler else None
     body = environment.get_template("model.yaml.j2").render(context).rstrip("\n")
     indented = "\n".join(f"    {line}" if line else line for line in body.splitlines())
+    asks = scaler is not None and scaler.mode != "hpa"
+    root = environment.get_template("scaling.yaml.j2").render().rstrip("\n") if asks else ""
     text = environment.get_template("values.yaml.j2").render(
         version=metadata.version("valuegen"),
         vllm_version=candidate.fit.vllm_version,
         key=key,
         body=indented,
+        root=root,
     )
     data: dict[str, Any] = YAML(typ="safe", pure=True).load(text)
     check(data, "the values")
-    return ValuesDocument(key, text, body, data)
+    return ValuesDocument(key, text, body, data, root)
 
 
 def check(data: Any, what: str) -> None:
