@@ -9,7 +9,6 @@ import pytest
 from charttest.helm import helm
 
 if TYPE_CHECKING:
-    from charttest.plugin import Chart
     from charttest.release import Release, Releases
 
 MODEL = {"source": {"uri": "hf://org/model"}, "accelerator": {"product": "NVIDIA-L40S"}}
@@ -44,7 +43,7 @@ def wait_for(release: Release, deployment: str, count: int) -> None:
 
 @pytest.mark.parametrize("major", [3, 4], ids=["helm3", "helm4"])
 def test_a_scaler_restores_the_number_that_helm_reset_and_gives_it_back_without_a_restart(
-    release_factory: Releases, chart: Chart, major: int
+    release_factory: Releases, major: int
 ) -> None:
     release = release_factory(helm=helm(major))
     release.install(FIXED)
@@ -60,7 +59,7 @@ def test_a_scaler_restores_the_number_that_helm_reset_and_gives_it_back_without_
 
 @pytest.mark.parametrize("major", [3, 4], ids=["helm3", "helm4"])
 def test_a_scaled_variant_beside_the_model_takes_over_without_touching_its_pods(
-    release_factory: Releases, chart: Chart, major: int
+    release_factory: Releases, major: int
 ) -> None:
     release = release_factory(helm=helm(major))
     release.install(FIXED)

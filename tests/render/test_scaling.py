@@ -430,6 +430,11 @@ KNOWN: dict[str, dict[str, Any]] = {
     "set minReplicas and maxReplicas to their present number": MODES["hpa"],
     "only an InferencePool with flow control wakes a model": {"mode": "wva", "minReplicas": 0},
     "One replica only: m.": MODES["hpa"],
+    "while it has no pods, its Service refuses every connection until one is ready (900 s at most)": {
+        "mode": "keda",
+        "minReplicas": 0,
+        "triggers": [CRON],
+    },
 }
 
 

@@ -4,6 +4,9 @@
 {{- range $w := .resolved.workloads }}
 {{- if $w.scaler }}
 {{- $scaled = append $scaled $w.path }}
+{{- if eq $w.leastReplicas 0 }}
+- {{ $w.path }}: while it has no pods, its Service refuses every connection until one is ready ({{ $w.budgetSeconds }} s at most), and `helm test` fails.
+{{- end }}
 {{- if and (eq $w.body.autoscaling.mode "wva") (not $w.body.accelerator.product) }}
 - {{ $w.path }}: without accelerator.product the Workload Variant Autoscaler calls its accelerator "unresolved"; set it.
 {{- end }}

@@ -1,7 +1,7 @@
 {{/*
 {root, w} of a workload whose autoscaling.mode is not none -> adds to it what its scaler needs: scaler (hpa or keda, the
 object that is rendered), scalerName, scaleTarget, leastReplicas, scalerAnnotations, behavior, and metrics or triggers.
-`replicas` becomes the most pods there can be, by which claims and disruption budgets are judged.
+`replicas` becomes the most pods there can be, by which claims and disruption budgets are judged; the body has none.
 */}}
 {{- define "vllm-stack.scaling" -}}
 {{- $w := .w }}{{ $a := $w.body.autoscaling }}{{ $r := .root.resolved -}}
@@ -13,6 +13,9 @@ object that is rendered), scalerName, scaleTarget, leastReplicas, scalerAnnotati
 {{- $kind := $w.kind | default "Deployment" -}}
 {{- $api := ternary "leaderworkerset.x-k8s.io/v1" "apps/v1" (eq $kind "LeaderWorkerSet") -}}
 {{- $_ := set $w "scaleTarget" (dict "apiVersion" $api "kind" $kind "name" $w.name) -}}
+{{/* The body of this workload only: another variant may keep its own. */}}
+{{- $_ := set $w "ownReplicas" (get $w.body "replicas") -}}
+{{- $_ := set $w "body" (omit $w.body "replicas") -}}
 {{- $_ := set $w "replicas" (int (ternary $a.maxReplicas 4 (hasKey $a "maxReplicas"))) -}}
 {{- $_ := set $w "leastReplicas" (int (ternary $a.minReplicas 1 (hasKey $a "minReplicas"))) -}}
 

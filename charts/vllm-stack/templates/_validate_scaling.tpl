@@ -4,7 +4,7 @@
 {{- define "vllm-stack.validateScaling" -}}
 {{- $w := .w }}{{ $body := $w.body }}{{ $a := $body.autoscaling }}{{ $metrics := $a.metrics | default dict -}}
 {{- $model := index .root.Values.models $w.model | default dict -}}
-{{- if and (hasKey $body "replicas") (or (hasKey $w.own "replicas") (hasKey $model "replicas") (ne (int $body.replicas) 1)) -}}
+{{- if and (ne (toString $w.ownReplicas) "") (or (hasKey $w.own "replicas") (hasKey $model "replicas") (ne (int $w.ownReplicas) 1)) -}}
 {{- include "vllm-stack.error" (list . "replicas" (print "autoscaling.mode " $a.mode " decides them; set null, and autoscaling.minReplicas")) -}}
 {{- end -}}
 {{- if gt $w.leastReplicas $w.replicas -}}
