@@ -117,6 +117,15 @@ BODIES: list[tuple[dict[str, Any], str]] = [
         " AverageValue",
     ),
     (
+        trigger("kubernetes-workload", metricType="Utilization"),
+        "autoscaling.triggers.0.metricType: Utilization is a share of a request, which only cpu and memory have; set"
+        " AverageValue",
+    ),
+    (
+        keda(**WAITING, triggers=[{"type": "etcd", "name": "waiting-requests", "metadata": {}}]),
+        "autoscaling.triggers.0.name: waiting-requests is the name of another trigger; set another one",
+    ),
+    (
         trigger("cron", {"start": "0 7 * * *", "end": "0 19 * * *", "timezone": "Europe/Berlin"}),
         "autoscaling.triggers.0.metadata.desiredReplicas: a cron trigger needs it; set it",
     ),

@@ -19,6 +19,7 @@
 {{- end }}
 {{- end }}
 {{- with $scaled }}
+- Whether their metrics can be had is told by: kubectl describe hpa --namespace {{ $.Release.Namespace }}
 - A scaler decides how many pods run ({{ join ", " . }}). When it is turned on for pods that run already, Helm first resets them to 1: set minReplicas and maxReplicas to their present number in that upgrade, and other numbers in the next one (docs/scaling.md).
 {{- end }}
 {{- end -}}

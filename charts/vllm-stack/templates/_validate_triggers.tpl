@@ -2,7 +2,8 @@
 
 {{/* {root, w} -> "true" when one of them exists without pods, so that it can wake a model that has none */}}
 {{- define "vllm-stack.validateTriggers" -}}
-{{- $w := .w }}{{ $resource := $w.body.accelerator.resource | default "" }}{{ $awake := "" -}}
+{{- $w := .w }}{{ $resource := $w.body.accelerator.resource | default "" }}{{ $awake := "" }}{{ $names := dict -}}
+{{- range $metric, $_ := $w.body.autoscaling.metrics }}{{ $_ := set $names (kebabcase $metric) true }}{{ end -}}
 {{- range $i, $trigger := $w.body.autoscaling.triggers -}}
 {{- $of := print "autoscaling.triggers." $i -}}
 {{- $query := toString ($trigger.metadata | default dict).query -}}
@@ -10,6 +11,13 @@
 {{- if not (or $measuresPods (and (eq $trigger.type "prometheus") (regexMatch "vllm:|DCGM_" $query))) }}{{ $awake = "true" }}{{ end -}}
 {{- if eq (toString $trigger.metricType) "Value" -}}
 {{- include "vllm-stack.error" (list $ (print $of ".metricType") "Value multiplies by the pods that run, so it never comes to rest; set AverageValue") -}}
+{{- end -}}
+{{- if and (eq (toString $trigger.metricType) "Utilization") (not $measuresPods) -}}
+{{- include "vllm-stack.error" (list $ (print $of ".metricType") "Utilization is a share of a request, which only cpu and memory have; set AverageValue") -}}
+{{- end -}}
+{{- with $trigger.name -}}
+{{- if hasKey $names . }}{{ include "vllm-stack.error" (list $ (print $of ".name") (print . " is the name of another trigger; set another one")) }}{{ end -}}
+{{- $_ := set $names . true -}}
 {{- end -}}
 {{- if and $measuresPods $resource -}}
 {{- include "vllm-stack.error" (list $ $of (print $trigger.type " says nothing about the load of a model on accelerators; set autoscaling.metrics")) -}}
