@@ -8,7 +8,7 @@
 {{- $of := print "autoscaling.triggers." $i -}}
 {{- $query := toString ($trigger.metadata | default dict).query -}}
 {{- $measuresPods := has $trigger.type (list "cpu" "memory") -}}
-{{- if not (or $measuresPods (and (eq $trigger.type "prometheus") (regexMatch "vllm:|DCGM_" $query))) }}{{ $awake = "true" }}{{ end -}}
+{{- if not (or $measuresPods (and (eq $trigger.type "prometheus") (regexMatch "vllm:|sglang:|tgi_|DCGM_" $query))) }}{{ $awake = "true" }}{{ end -}}
 {{- if eq (toString $trigger.metricType) "Value" -}}
 {{- include "vllm-stack.error" (list $ (print $of ".metricType") "Value multiplies by the pods that run, so it never comes to rest; set AverageValue") -}}
 {{- end -}}

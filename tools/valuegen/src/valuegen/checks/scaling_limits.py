@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 POD_METRICS = ("cpu", "memory")
+POD_SERIES = ("vllm:", "sglang:", "tgi_", "DCGM_")  # what a query names that measures the pods themselves
 
 
 def _look(subject: Subject) -> Iterator[Found]:
@@ -54,7 +55,7 @@ def _can_wake(mode: str, scaling: dict[str, Any]) -> bool:
 
 def _exists_without_pods(trigger: dict[str, Any]) -> bool:
     query = str((trigger.get("metadata") or {}).get("query"))
-    return trigger.get("type") not in POD_METRICS and "vllm:" not in query and "DCGM_" not in query
+    return trigger.get("type") not in POD_METRICS and not any(series in query for series in POD_SERIES)
 
 
 RULE = Rule(
