@@ -72,3 +72,27 @@ def test_a_scaled_variant_beside_the_model_takes_over_without_touching_its_pods(
     release.upgrade({"models": {"m": {**MODEL, "variants": {"main": {"enabled": False}, **BESIDE}}}})
     assert pods(release, "scaled") == after
     assert pods(release) == set()
+
+
+@pytest.mark.parametrize("major", [3, 4], ids=["helm3", "helm4"])
+def test_another_scaler_and_the_way_back_leave_one_scaler_and_the_same_pods(
+    release_factory: Releases, major: int
+) -> None:
+    release = release_factory(helm=helm(major))
+    limits = {"minReplicas": 2, "maxReplicas": 4, **METRICS}
+    hpa = {"models": {"m": {**MODEL, "autoscaling": {"mode": "hpa", "handover": True, **limits}}}}
+    keda = {
+        "models": {"m": {**MODEL, "autoscaling": {"mode": "keda", **limits}}},
+        "scaling": {"prometheus": {"serverAddress": "http://prometheus:9090"}},
+    }
+    release.install(hpa)
+    wait_for(release, f"{release.name}-m", 2)
+    before = pods(release)
+    release.upgrade(keda)
+    assert (scalers(release), pods(release)) == (["ScaledObject"], before)
+    release.rollback()
+    assert (scalers(release), pods(release)) == (["HorizontalPodAutoscaler"], before)
+
+
+def scalers(release: Release) -> list[str]:
+    return [item["kind"] for item in release.get("horizontalpodautoscalers,scaledobjects")]
