@@ -68,7 +68,7 @@ def live(
 
     release.install(path)
     pods = running(release)
-    assert len(pods) == sum(item.spec["replicas"] for item in rendered.find("Deployment"))
+    assert len(pods) == sum(item.spec.get("replicas", 1) for item in rendered.find("Deployment"))
     for pod in pods:
         assert_is_on_its_node(pod, gpu_nodes)
     first = revisions(pods)
@@ -91,7 +91,10 @@ def live(
         if "helm.sh/resource-policy" in item["metadata"].get("annotations", {})
     }
     assert {claim["metadata"]["name"] for claim in release.get("persistentvolumeclaims")} == kept
-    kinds = "deployments,services,poddisruptionbudgets,configmaps,secrets,serviceaccounts,httproutes,networkpolicies"
+    kinds = (
+        "deployments,services,poddisruptionbudgets,configmaps,secrets,serviceaccounts,httproutes,networkpolicies"
+        ",horizontalpodautoscalers,scaledobjects,triggerauthentications"
+    )
     selector = f"app.kubernetes.io/instance={release.name}"
     assert release.get(kinds, "--selector", selector) == []
 

@@ -91,6 +91,7 @@ def test_the_document_has_the_keys_of_schema_1() -> None:
         "ranks",
         "kv_cache",
         "host",
+        "scaling",
         "ranges",
         "provenance",
     ]

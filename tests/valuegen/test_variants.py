@@ -12,15 +12,19 @@ from hypothesis import strategies as st
 from tests.valuegen.checking import checked
 
 from valuegen import Gpu, Model, UsageError, plan
+from valuegen.autoscaling import Scaler
 from valuegen.catalog.gpus import all_gpus
 from valuegen.merge import merge_into
 from valuegen.profiles import PROFILES
+from valuegen.scaling import running_target
 from valuegen.values import ValuesDocument, render
 from valuegen.variants import variant_name, variants_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from valuegen.autoscaling import Mode
 
 
 def document(model: str, *gpus: str, **options: Any) -> ValuesDocument:
@@ -71,6 +75,23 @@ def test_one_kind_of_gpu_gives_variants_of_its_splits() -> None:
 
 def test_without_named_gpus_there_are_three() -> None:
     assert len(body(document("Qwen3-8B"))["variants"]) == 2
+
+
+@pytest.mark.parametrize("mode", ["hpa", "keda", "wva"])
+def test_each_variant_has_a_scaler_with_targets_of_its_own(mode: Mode) -> None:
+    made = plan(Model.load("Qwen3-8B"), [Gpu.find("L40S"), Gpu.find("H100")])
+    main, other = variants_of(made)
+    model = body(render(made, main, variants=[other], scaler=Scaler(mode)))
+    variant = model["variants"][variant_name(other)]
+    assert model["replicas"] is None
+    assert "replicas" not in variant
+    assert model["autoscaling"]["mode"] == mode
+    for candidate, scaling in ((main, model["autoscaling"]), (other, variant["autoscaling"])):
+        assert scaling["minReplicas"] == 1
+        targets = scaling.get("metrics", {})
+        held = candidate.requests_per_replica
+        assert targets.get("runningRequests") == (None if mode == "wva" else running_target(held))
+    assert float(variant["cost"]) == other.cost_per_replica
 
 
 SLICE_IS_CHEAP = {"A100-SXM4-80GB-MIG-1g.10gb": 0.01}

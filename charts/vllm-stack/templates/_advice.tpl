@@ -17,12 +17,13 @@
 {{- end }}
 {{- end }}
 {{- range $m := .resolved.models }}
-{{- $replicas := 0 }}{{ range $m.workloads }}{{ $replicas = add $replicas .replicas }}{{ end }}
+{{- $replicas := 0 }}{{ range $m.workloads }}{{ $replicas = add $replicas (ternary .leastReplicas .replicas (hasKey . "leastReplicas")) }}{{ end }}
 {{- if eq (int $replicas) 1 }}{{ $single = append $single $m.key }}{{ end }}
 {{- end }}
 {{- with $single }}
 - One replica only: {{ join ", " . }}. A rollout or a node drain stops the model until its pod is loaded again; set replicas: 2 to serve without a gap.
 {{- end }}
+{{- include "vllm-stack.scalingAdvice" . }}
 {{- $existing := list }}{{ range .Values.secrets }}{{ $existing = append $existing .existingSecret }}{{ end }}
 {{- with compact $existing }}
 - A changed Secret that exists outside the release does not restart pods ({{ join ", " . }}); set defaults.rollout.restartedAt to a new text.

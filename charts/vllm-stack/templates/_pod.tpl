@@ -7,6 +7,7 @@
 metadata:
   labels:
     {{- $w.selector | nindent 4 }}
+    {{- with $w.wvaVariant }}{{ print "llm-d.ai/variant: " . | nindent 4 }}{{ end }}
     {{- range $name, $value := $labels }}
     {{ $name }}: {{ quote $value }}
     {{- end }}

@@ -50,6 +50,7 @@ Rules between values, which a schema cannot state. Every broken one is collected
 {{- end -}}
 {{- if eq (.Values.routing).kind "gateway" }}{{ $errors = concat $errors (include "vllm-stack.routeErrors" . | fromJsonArray) }}{{ end -}}
 {{- $errors = concat $errors (include "vllm-stack.securityErrors" . | fromJsonArray) -}}
+{{- if $r.scaled }}{{ $errors = concat $errors (include "vllm-stack.scalingErrors" . | fromJsonArray) }}{{ end -}}
 {{- $errors = concat $r.errors $errors | compact -}}
 {{- if $errors -}}
 {{- fail (printf "\n\nvllm-stack cannot render these values:\n  %s\n" (join "\n  " $errors)) -}}

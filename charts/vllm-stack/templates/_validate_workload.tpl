@@ -13,6 +13,7 @@
 {{/* {root, w} */}}
 {{- define "vllm-stack.validateWorkload" -}}
 {{- $w := .w }}{{ $body := $w.body }}{{ $p := $body.parallelism }}{{ $uri := $body.source.uri | default "" -}}
+{{- if $w.scaler }}{{ include "vllm-stack.validateScaling" . }}{{ end -}}
 {{- $known := or (hasPrefix "hf://" $uri) (hasPrefix "pvc://" $uri) (hasPrefix "/" $uri) -}}
 {{- if or (not $known) (has $uri (list "hf://" "pvc://" "/")) (contains " " $uri) (and (hasPrefix "hf://" $uri) (ne (len (splitList "/" $uri)) 4)) -}}
 {{- include "vllm-stack.error" (list . "source.uri" (print (ternary "is missing" (printf "%q is no model source" $uri) (eq $uri "")) "; set hf://org/name, pvc://claim/path or an absolute path in the image")) -}}

@@ -1,4 +1,4 @@
-"""Stand-ins for what a release expects to exist: the Secrets, claims and accounts that its pods refer to."""
+"""Stand-ins for what a release expects to exist: Secrets, claims and accounts of its pods, sign-ins of its scalers."""
 
 from __future__ import annotations
 
@@ -34,4 +34,6 @@ def _object(external: str, data: dict[str, str]) -> dict[str, Any]:
     if kind == "PersistentVolumeClaim":
         size = {"requests": {"storage": "1Gi"}}
         return {**common, "spec": {"accessModes": ["ReadWriteMany"], "resources": size}}
+    if kind == "TriggerAuthentication":
+        return {**common, "apiVersion": "keda.sh/v1alpha1", "spec": {}}
     return common

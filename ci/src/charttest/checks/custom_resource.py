@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 # Where the modules pinned under charttest/parts keep the CRDs of a group.
 _MODULES = {
     "gateway.networking.k8s.io": ("sigs.k8s.io/gateway-api", "config/crd/standard"),
+    "keda.sh": ("github.com/kedacore/keda/v2", "config/crd/bases"),
 }
 
 

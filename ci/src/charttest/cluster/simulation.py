@@ -28,7 +28,10 @@ STAGES = (
 )
 EVERY_NODE = {"key": "kubernetes.io/os", "operator": "In", "values": ["linux"]}
 PROVISION = "volume/fast/pvc-provision.yaml"
-CRD_FOLDERS = (("sigs.k8s.io/gateway-api", "config/crd/standard"),)
+CRD_FOLDERS = (
+    ("sigs.k8s.io/gateway-api", "config/crd/standard"),
+    ("github.com/kedacore/keda/v2", "config/crd/bases"),
+)
 
 
 def stages() -> str:

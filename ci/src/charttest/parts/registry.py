@@ -142,7 +142,11 @@ PARTS = {
     )
 }
 
-MODULES = {"sigs.k8s.io/kwok": "kwok", "sigs.k8s.io/gateway-api": "crds"}
+MODULES = {
+    "sigs.k8s.io/kwok": "kwok",
+    "sigs.k8s.io/gateway-api": "crds",
+    "github.com/kedacore/keda/v2": "crds",
+}
 """Modules whose files (not binaries) are used, by the family that pins them."""
 
 

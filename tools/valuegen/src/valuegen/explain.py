@@ -10,6 +10,7 @@ from valuegen import overhead
 from valuegen.architectures import FAMILIES
 from valuegen.explain_cache import explain_cache
 from valuegen.explain_host import explain_host
+from valuegen.explain_scaling import explain_scaling
 from valuegen.explanation import Explanation, counted, in_bytes, measured, short
 from valuegen.split import padded_vocab
 from valuegen.units import MIB
@@ -56,6 +57,7 @@ def explain(result: FitResult) -> Iterator[Explanation]:
         return
     yield from explain_cache(result, layout, capacity)
     yield from explain_host(result, host)
+    yield from explain_scaling(result, host)
 
 
 def _rank(result: FitResult, rank: Rank) -> Iterator[Explanation]:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 from valuegen import search
 from valuegen.calibration import DEFAULT_VLLM_VERSION
 from valuegen.catalog.gpus import planned_gpus
-from valuegen.document import SCHEMA
+from valuegen.document import SCHEMA, scaling_document
 from valuegen.engine import EngineSettings
 from valuegen.errors import Reason, UsageError
 from valuegen.fit import AUTO_LENGTH, FitResult
 from valuegen.frozen import dataclass
-from valuegen.scaling import replicas_for, requests_per_replica
+from valuegen.scaling import replicas_for, requests_at_once
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -98,6 +98,7 @@ class Candidate:
             "gpus": self.gpus,
             "requests_per_replica": self.requests_per_replica,
             "cost_per_hour": self.cost_per_hour,
+            "scaling": scaling_document(self.fit, self.offer.price),
         }
 
 
@@ -270,12 +271,9 @@ def _no_room(split: search.Split, offer: GpuOffer, room: search.Room, settings: 
 
 
 def _candidate(result: FitResult, offer: GpuOffer, concurrency: int) -> Candidate:
-    if not result.fits or result.capacity is None or result.capacity_range is None:
+    if not result.fits:
         return Candidate(result, offer, rejected=result.reasons[0])
-    # The promise is made with the safe end of the range.
-    safe = result.capacity_range[0]
-    engines = result.settings.data_parallel_size
-    per_replica = engines * requests_per_replica(safe.max_concurrency, result.settings.max_num_seqs)
+    per_replica = requests_at_once(result)  # the promise is made with the safe end of the range
     replicas = replicas_for(concurrency, per_replica)
     candidate = Candidate(result, offer, per_replica, replicas)
     if offer.at_most is not None and candidate.gpus > offer.at_most:

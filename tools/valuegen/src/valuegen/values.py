@@ -7,6 +7,7 @@ import re
 from importlib import metadata, resources
 from typing import TYPE_CHECKING, Any
 
+from valuegen.autoscaling import block
 from valuegen.errors import OutputError, UsageError
 from valuegen.files import replace_file
 from valuegen.frozen import dataclass
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     import jinja2
 
+    from valuegen.autoscaling import Scaler
     from valuegen.plan import Candidate, Plan
 
 KEY = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")  # a DNS-1035 label: it names a Service
@@ -37,6 +39,7 @@ class ValuesDocument:
     text: str  # a whole values file
     body: str  # the model's own lines, unindented
     data: dict[str, Any]
+    root: str  # what belongs beside `models:`, for all models of the file; "" for nothing
 
 
 def render(
@@ -46,12 +49,14 @@ def render(
     name: str | None = None,
     source: str | None = None,
     variants: Sequence[Candidate] = (),
+    scaler: Scaler | None = None,
 ) -> ValuesDocument:
     """The values that run one candidate of a plan, checked against the chart's schema.
 
     Settings that the plan was asked for are written even if vLLM would choose the same. Each of `variants`
-    becomes one of the model's variants, which overrides what differs.
-    Raises UsageError if the model has no source, or no key can be made of its name.
+    becomes one of the model's variants, which overrides what differs; each has a scaler of its own.
+    Raises UsageError if the model has no source, no key can be made of its name, or the scaler's
+    limits contradict the plan.
     """
     from ruamel.yaml import YAML  # noqa: PLC0415  (not needed by fit and plan)
 
@@ -59,24 +64,33 @@ def render(
     key = _key(name, candidate.fit.model.name)
     template = environment.get_template("model.yaml.j2")
     context = context_of(made.request, candidate, key, _source(candidate, source))
+    context["autoscaling"] = _scaling(scaler, candidate, made)
     lines = template.render(context).rstrip("\n").splitlines()
     if variants:
         lines += ["# " + VARIANTS, "variants:"]
     for variant in variants:
         lines.append(f"  {variant_name(variant)}:")
         overrides = context_of(made.request, variant, key, context["uri"], main=candidate)
+        overrides["autoscaling"] = _scaling(scaler, variant, made)
         lines += [f"    {line}" if line else line for line in template.render(overrides).splitlines()]
     body = "\n".join(lines)
     indented = "\n".join(f"    {line}" if line else line for line in lines)
+    asks = scaler is not None and scaler.mode != "hpa"
+    root = environment.get_template("scaling.yaml.j2").render().rstrip("\n") if asks else ""
     text = environment.get_template("values.yaml.j2").render(
         version=metadata.version("valuegen"),
         vllm_version=candidate.fit.vllm_version,
         key=key,
         body=indented,
+        root=root,
     )
     data: dict[str, Any] = YAML(typ="safe", pure=True).load(text)
     check(data, "the values")
-    return ValuesDocument(key, text, body, data)
+    return ValuesDocument(key, text, body, data, root)
+
+
+def _scaling(scaler: Scaler | None, candidate: Candidate, made: Plan) -> dict[str, Any] | None:
+    return block(scaler, candidate, made.request.concurrency) if scaler is not None else None
 
 
 def check(data: Any, what: str) -> None:

@@ -5,4 +5,7 @@ module charttest/parts/crds
 
 go 1.26.0
 
-require sigs.k8s.io/gateway-api v1.4.0
+require (
+	github.com/kedacore/keda/v2 v2.21.0
+	sigs.k8s.io/gateway-api v1.4.0
+)

@@ -16,6 +16,8 @@ from valuegen.checks import (
     owned_flag,
     refused,
     resource,
+    scaling_limits,
+    scaling_target,
     schema,
     shared_memory,
     startup_budget,
@@ -24,6 +26,7 @@ from valuegen.checks import (
     unknown_gpu,
     unknown_model,
     unknown_version,
+    variant_cost,
 )
 from valuegen.checks.model import Finding, Found, Level, Rule, Subject
 
@@ -51,6 +54,9 @@ RULES: tuple[Rule, ...] = tuple(
         cache_size,
         startup_budget,
         grace_period,
+        scaling_target,
+        scaling_limits,
+        variant_cost,
     )
 )
 

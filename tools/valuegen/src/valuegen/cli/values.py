@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from valuegen.cli.completion import complete_models
-from valuegen.cli.options import engine_options
+from valuegen.cli.options import HumanInt, engine_options
 from valuegen.cli.planning import (
     load_options,
     make_plan,
@@ -21,6 +21,9 @@ from valuegen.cli.planning import (
 from valuegen.cli.printing import json_option, print_json
 from valuegen.errors import UsageError
 
+if TYPE_CHECKING:
+    from valuegen.autoscaling import Mode, Scaler
+
 
 @click.command("values", epilog="Example: valuegen values Qwen3-8B --gpu L40S -o values.yaml")
 @click.argument("model", shell_complete=complete_models)
@@ -31,6 +34,18 @@ from valuegen.errors import UsageError
 @revision_option
 @profile_option
 @click.option("--variants", is_flag=True, help="Add variants on other GPUs, each with its cost.")
+@click.option(
+    "--autoscaling",
+    type=click.Choice(["hpa", "keda", "wva"]),
+    default=None,
+    help="Let a scaler decide the replicas, with targets from what one replica holds.",
+)
+@click.option(
+    "--min-replicas", type=HumanInt(), default=None, metavar="N", help="Fewest replicas.  [default: 1]"
+)
+@click.option(
+    "--max-replicas", type=HumanInt(), default=None, metavar="N", help="Most replicas; unset: the plan's."
+)
 @click.option("--name", default=None, help="Key of the model in the values; unset: from MODEL.")
 @click.option("--source", default=None, help="source.uri of the chart; unset: from MODEL.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), default=None, help="File to write.")
@@ -46,6 +61,9 @@ def values_command(
     output: Path | None,
     into: Path | None,
     variants: bool,
+    autoscaling: Mode | None,
+    min_replicas: int | None,
+    max_replicas: int | None,
     as_json: bool,
     **options: Any,
 ) -> int:
@@ -60,10 +78,11 @@ def values_command(
         raise UsageError(
             "-o and --into: exclude each other", "use --into for a file that exists, -o for a new one"
         )
+    scaler = _scaler(autoscaling, min_replicas, max_replicas)
     made = make_plan(model, options)
     require_a_candidate(made)
     chosen = variants_of(made) if variants else made.ranked[:1]
-    document = values.render(made, chosen[0], name=name, source=source, variants=chosen[1:])
+    document = values.render(made, chosen[0], name=name, source=source, variants=chosen[1:], scaler=scaler)
     if into is not None:
         from valuegen.merge import merge_into  # noqa: PLC0415
 
@@ -77,3 +96,13 @@ def values_command(
     if as_json:
         print_json(document.data)
     return 0
+
+
+def _scaler(mode: Mode | None, least: int | None, most: int | None) -> Scaler | None:
+    from valuegen.autoscaling import Scaler  # noqa: PLC0415
+
+    if mode is not None:
+        return Scaler(mode, least, most)
+    if least is not None or most is not None:
+        raise UsageError("--min-replicas, --max-replicas: are limits of a scaler", "add --autoscaling")
+    return None
