@@ -121,6 +121,7 @@ def _rank(result: FitResult, rank: Rank) -> Iterator[Explanation]:
         + f" at tensor parallel size {settings.tensor_parallel_size}",
         result.model.origin,
     )
+    yield from _features(result, rank, where, counted)
     fitted = result.calibration
     yield Explanation(
         f"activation peak{where}",
@@ -153,11 +154,50 @@ def _rank(result: FitResult, rank: Rank) -> Iterator[Explanation]:
         f"KV cache{where}",
         _bytes(rank.kv_cache.point),
         "calibrated",
-        "budget - weights - activation peak - CUDA graphs - outside PyTorch"
+        "budget - weights"
+        + (" - LoRA buffers" if rank.lora_bytes else "")
+        + (" - draft" if rank.draft_weights_bytes else "")
+        + (" + in host memory" if rank.offloaded_bytes else "")
+        + " - activation peak - CUDA graphs - outside PyTorch"
         if settings.kv_cache_memory_bytes is None
         else "--kv-cache-memory-bytes",
         "vLLM 0.33.0 v1/worker/gpu_worker.py (determine_available_memory)",
     )
+
+
+def _features(result: FitResult, rank: Rank, where: str, counted: str) -> Iterator[Explanation]:
+    """What LoRA, a draft and offloading change on a GPU."""
+    settings = result.settings
+    if rank.lora_bytes:
+        yield Explanation(
+            f"LoRA buffers{where}",
+            _bytes(rank.lora_bytes),
+            counted,
+            f"A and B of every module that takes adapters, for {settings.max_loras} adapters of rank "
+            f"{settings.max_lora_rank}, and the indexes of tokens",
+            "vLLM 0.33.0 lora/layers (create_lora_weights), lora/model_manager.py",
+        )
+    asked, draft = settings.speculative_config, result.model.config.draft
+    if rank.draft_weights_bytes and asked is not None and draft is not None:
+        yield Explanation(
+            f"draft{where}",
+            _bytes(rank.draft_weights_bytes),
+            "assumed" if draft.assumptions else counted,
+            f"weights of {draft.name}, method {asked.method}, without what it shares with the model; its "
+            f"{len(draft.caches)} caches are in the KV blocks",
+            "vLLM 0.33.0 v1/worker/gpu/spec_decode, model_executor/models",
+        )
+    if rank.offloaded_bytes:
+        yield Explanation(
+            f"in host memory{where}",
+            _bytes(rank.offloaded_bytes),
+            "derived",
+            f"parameters of decoder layers up to --cpu-offload-gb {settings.cpu_offload_gb:g}"
+            if not settings.offload_group_size
+            else f"the last {settings.offload_num_in_group} of every {settings.offload_group_size} layers, without "
+            f"room on the GPU for {settings.offload_prefetch_step} of them",
+            "vLLM 0.33.0 model_executor/offloader",
+        )
 
 
 def _activation(result: FitResult, rank: Rank) -> str:

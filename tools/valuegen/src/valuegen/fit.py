@@ -19,7 +19,7 @@ from valuegen.document import fit_document
 from valuegen.engine import EngineSettings, ResolvedSettings, resolve
 from valuegen.errors import Reason
 from valuegen.host import DEFAULT_PACE, HostNeeds, Pace, gpus_per_replica, host_needs
-from valuegen.overhead import Estimate, activation, beside_budget, context_bytes, cuda_graphs, non_torch
+from valuegen.overhead import Estimate, activation, beside_budget, context_bytes, cuda_graphs, non_torch, plus
 from valuegen.words import gib
 
 if TYPE_CHECKING:
@@ -39,6 +39,9 @@ class Rank:
 
     pipeline_stage: int
     weights_bytes: int
+    lora_bytes: int
+    draft_weights_bytes: int
+    offloaded_bytes: int  # of the weights, in the host's memory instead
     activation: Estimate
     cuda_graphs: Estimate  # as far as it is taken from the budget
     non_torch: Estimate
@@ -54,7 +57,12 @@ class Rank:
     @property
     def needed_before_cache_bytes(self) -> int:
         """What the GPU holds before any KV cache, at the safe end of the estimates."""
-        return self.weights_bytes + self.activation.high + self.cuda_graphs.high + self.non_torch.high
+        return self.loaded_bytes + self.activation.high + self.cuda_graphs.high + self.non_torch.high
+
+    @property
+    def loaded_bytes(self) -> int:
+        """What stays on the GPU after loading."""
+        return self.weights_bytes + self.lora_bytes + self.draft_weights_bytes - self.offloaded_bytes
 
 
 @dataclass(frozen=True)
@@ -126,7 +134,7 @@ def _longest(model: Model, gpu: Gpu, settings: EngineSettings, vllm_version: str
     available = [max(0, rank.kv_cache.low) for rank in result.ranks]
     if result.verdict != "too-big" or not any(available):
         return None
-    return kvcache.largest_max_model_len(model.config, result.settings, available) or None
+    return kvcache.largest_max_model_len(result.model.config, result.settings, available) or None
 
 
 def judge(
@@ -139,6 +147,11 @@ def judge(
 ) -> FitResult:
     """Like `fit`, without the search for changes that would help."""
     fitted = calibration(vllm_version)
+    if settings.speculative_config is not None:
+        from valuegen.speculation import joined  # noqa: PLC0415  (only where something is drafted)
+
+        model, asked = joined(model, settings.speculative_config)
+        settings = replace(settings, speculative_config=asked)
     config = model.config
     if settings.gpu_memory_utilization is None:
         settings = replace(settings, gpu_memory_utilization=default_utilization(fitted.minor))
@@ -182,14 +195,36 @@ def judge(
         capacity=point,
         capacity_range=(low, high),
         host=host_needs(
-            resolved, _checkpoint_bytes(config), base.pace, takes_images=config.shape.encoder is not None
+            resolved,
+            _checkpoint_bytes(config),
+            base.pace,
+            takes_images=config.shape.encoder is not None,
+            pinned=_pinned(config, resolved),
         ),
     )
 
 
 @cache
 def _checkpoint_bytes(config: ModelConfig) -> int:
-    return weights.checkpoint_bytes(config)
+    draft = config.draft
+    own = draft is not None and draft.name != config.name  # MTP layers are in the checkpoint itself
+    return weights.checkpoint_bytes(config) + (weights.checkpoint_bytes(draft) if draft and own else 0)
+
+
+def _pinned(config: ModelConfig, settings: ResolvedSettings) -> int:
+    """Bytes of the host's memory that hold weights and adapters of all GPUs."""
+    ranks = settings.tensor_parallel_size * settings.data_parallel_size
+    held = 0
+    if settings.enable_lora:
+        from valuegen import lora  # noqa: PLC0415
+
+        held += lora.host_bytes(config, settings) * ranks * settings.pipeline_parallel_size
+    if settings.offloads:
+        from valuegen import offload  # noqa: PLC0415
+
+        stages = range(settings.pipeline_parallel_size)
+        held += ranks * sum(offload.offloaded(config, settings, stage).host for stage in stages)
+    return held
 
 
 def _rank(
@@ -201,7 +236,9 @@ def _rank(
     layout: KvCacheLayout,
     stage: int,
 ) -> Rank:
-    held = weights.loaded_weights_bytes(config, settings, stage)
+    extra = _extras(config, settings, stage)
+    weight = weights.loaded_weights_bytes(config, settings, stage)
+    held = weight + extra.lora + extra.draft - extra.offloaded
     peak = activation(
         config.shape,
         settings,
@@ -210,8 +247,11 @@ def _rank(
         last_stage=stage == settings.pipeline_parallel_size - 1,
     )
     graphs = (
-        cuda_graphs(config.shape, settings, gpu, fitted) if fitted.graphs_in_budget else Estimate(0, 0, 0)
+        _graphs(config, settings, gpu, fitted=fitted, last_stage=stage == settings.pipeline_parallel_size - 1)
+        if fitted.graphs_in_budget
+        else Estimate(0, 0, 0)
     )
+    peak = plus(peak, Estimate(extra.buffers, extra.buffers, extra.buffers))
     outside = non_torch(settings, gpu, fitted)
     # vLLM 0.33.0 v1/worker/utils.py (request_memory)
     budget = ceil(gpu.memory_bytes * settings.gpu_memory_utilization)
@@ -227,7 +267,10 @@ def _rank(
         )
     return Rank(
         pipeline_stage=stage,
-        weights_bytes=held,
+        weights_bytes=weight,
+        lora_bytes=extra.lora,
+        draft_weights_bytes=extra.draft,
+        offloaded_bytes=extra.offloaded,
         activation=peak,
         cuda_graphs=graphs,
         non_torch=outside,
@@ -235,6 +278,53 @@ def _rank(
         kv_cache=available,
         bytes_per_block=layout.stages[stage].bytes_per_block,
     )
+
+
+@dataclass(frozen=True)
+class _Extras:
+    """What features add on a GPU of a stage. Bytes."""
+
+    lora: int = 0
+    draft: int = 0
+    offloaded: int = 0
+    buffers: int = 0  # of drafting, in every pass
+
+
+def _extras(config: ModelConfig, settings: ResolvedSettings, stage: int) -> _Extras:
+    found = _Extras()
+    if settings.enable_lora:
+        from valuegen import lora  # noqa: PLC0415  (each feature is loaded when it is used)
+
+        found = replace(found, lora=lora.rank_bytes(config, settings, stage))
+    if settings.offloads:
+        from valuegen import offload  # noqa: PLC0415
+
+        found = replace(found, offloaded=offload.offloaded(config, settings, stage).saved)
+    if settings.speculative_config is not None and stage == settings.pipeline_parallel_size - 1:
+        from valuegen import speculation  # noqa: PLC0415
+
+        found = replace(
+            found,
+            draft=speculation.weights_bytes(config, settings, stage),
+            buffers=speculation.buffer_bytes(config, settings),
+        )
+    return found
+
+
+def _graphs(
+    config: ModelConfig, settings: ResolvedSettings, gpu: Gpu, *, fitted: Calibration, last_stage: bool
+) -> Estimate:
+    """Each graph is captured once more for adapters; heads that draft have graphs of their own.
+
+    Source: vLLM 0.33.0 v1/worker/gpu/lora_utils.py, v1/worker/gpu/spec_decode/target_dependent_ar.
+    """
+    own = cuda_graphs(config.shape, settings, gpu, fitted)
+    found = [own, own] if settings.enable_lora else [own]
+    asked = settings.speculative_config
+    if last_stage and config.draft is not None and asked is not None and asked.method != "draft_model":
+        layers = replace(config.draft.shape, layers=len(config.draft.kv_layers))
+        found.append(cuda_graphs(layers, replace(settings, pipeline_parallel_size=1), gpu, fitted))
+    return plus(*found)
 
 
 def _too_big(

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from valuegen import kvgroups
-from valuegen.kvspecs import specs
+from valuegen.kvspecs import model_specs, specs
 from valuegen.parallel import pipeline_layers
 
 if TYPE_CHECKING:
@@ -164,8 +164,9 @@ class _Grouped:
 
     @classmethod
     def of(cls, config: ModelConfig, settings: ResolvedSettings) -> _Grouped:
-        caches = specs(config.caches, settings)
+        caches = model_specs(config, settings)
         counts = [len(layer) for layer in config.kv_layers]
+        counts[-1] += len(caches) - sum(counts)  # a draft is on the last stage
         return cls(
             groups=kvgroups.group(caches, disable_hybrid=settings.disable_hybrid_kv_cache_manager),
             stages=[

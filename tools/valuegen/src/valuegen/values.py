@@ -213,7 +213,7 @@ def _arguments(candidate: Candidate, asked: EngineSettings) -> Iterator[tuple[st
     for field in fields(asked):
         value = getattr(asked, field.name)
         if value is not None and field.name not in OWN_KEYS and field.name not in ALWAYS:
-            yield field.name.replace("_", "-"), value, "As asked for."
+            yield field.name.replace("_", "-"), getattr(value, "text", value), "As asked for."
     quantization = result.model.config.quantization
     if quantization is not None and quantization.needs_deprecated_flag:
         yield "allow-deprecated-quantization", True, f"vLLM 0.33 starts {quantization.method} only with it."
