@@ -1,4 +1,4 @@
-"""Write features.json from vLLM's own figures for LoRA and drafts: `carry_over_features.py SOURCE`.
+"""Write features.json from vLLM's own figures for LoRA and drafts: `python -m tests.valuegen.golden.carry_over_features SOURCE`.
 
 SOURCE has `lora/*.json`, `spec/*.json` (what the run printed) and `drafts/*/config.json`. A line of `lora` is
 [model, case, bytes] and of `drafts` [model, speculative config, case, draft bytes, max_model_len, rows of `kv`
@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from carry_over import lengths
+from tests.valuegen.golden.carry_over import lengths
 
 HERE = Path(__file__).parent
 # What the run could not do without a GPU, and the MTP layers that are not counted.

@@ -30,7 +30,10 @@ RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)  # of --max-lora-rank
 DTYPES = ("auto", "float16", "bfloat16")
 # To what MXFP4's kernels round the sizes of experts up (layers/fused_moe/oracle/mxfp4.py).
 MXFP4_INPUTS, MXFP4_WIDTH = 256, 128
-FEW_PARTS, MANY_PARTS = 2, 3  # from which on a merged layer has an adapter for each part, unless it says otherwise
+FEW_PARTS, MANY_PARTS = (
+    2,
+    3,
+)  # from which on a merged layer has an adapter for each part, unless it says otherwise
 LANGUAGE_MODEL = "language_model."
 DELTA_NET = ".linear_attn."
 UNGATED_ROUTER = ".mixer.gate"  # of Nemotron-H, whose experts have no gate
@@ -240,11 +243,9 @@ def _adapters(linear: Linear, found: Wrapping, settings: ResolvedSettings, tp: i
     repeated = any(part.replicable and part.units % tp for part in linear.parts)
     if repeated or (DELTA_NET in linear.name and packed < FEW_PARTS):  # no merged layer to vLLM
         return 1
-    if packed == FEW_PARTS:
-        return parts
-    if parts >= MANY_PARTS:
+    if packed != FEW_PARTS and parts >= MANY_PARTS:
         return 0 if settings.fully_sharded_loras else parts
-    return packed
+    return parts if packed == FEW_PARTS else packed
 
 
 QKV = ("qkv_proj", "query_key_value", "wqkv", "Wqkv", "qkv", "W_pack")

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from valuegen.model import Model
 
 FLAG = "--speculative-config"
+NOT_COUNTED = "is not counted here"
 EAGLE = ("eagle", "eagle3")
 WITH_MODEL = ("draft_model", *EAGLE)
 WITHOUT_DRAFT = ("ngram", "ngram_gpu", "suffix")
@@ -121,7 +122,8 @@ def from_dict(given: Mapping[str, Any]) -> Speculation:
     for key in values:
         if key not in MEMORY_KEYS and key not in OTHER_KEYS:
             raise UsageError(
-                f"{FLAG}: {key} is no key that is counted here", f"known are {', '.join(sorted(MEMORY_KEYS))}"
+                f"{FLAG}: {key} is no key of vLLM 0.33, or what it does {NOT_COUNTED}",
+                f"known are {', '.join(sorted(MEMORY_KEYS))}",
             )
     for key in COUNTS:
         count = values.get(key)
@@ -146,7 +148,7 @@ def _method(values: Mapping[str, Any]) -> str:
         method = "eagle" if "eagle-" in lower else "eagle3" if "eagle3" in lower else method
     if method in UNCOUNTED:
         raise UsageError(
-            f"{FLAG}: what method {method} needs is not counted here",
+            f"{FLAG}: what method {method} needs {NOT_COUNTED}",
             f"leave it out and leave room for it, or use {any_of(list(COUNTED))}",
         )
     if method not in COUNTED:

@@ -166,7 +166,7 @@ def engine_options(command: F) -> F:
         if kind is None:
             command = click.option(f"--{name}/--no-{name}", default=None, help=text)(command)
         else:
-            metavar = {click.STRING: "NAME"}.get(kind) or getattr(kind, "metavar", "N")
+            metavar = "NAME" if kind is click.STRING else getattr(kind, "metavar", "N")
             command = click.option(f"--{name}", type=kind, default=None, metavar=metavar, help=text)(command)
     return command
 

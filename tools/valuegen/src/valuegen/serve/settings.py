@@ -79,8 +79,8 @@ def read_value(flag: Flag) -> Any:
     """The value of a setting, of its own type; ValueOfFlagError if it has none."""
     kind = str(SETTINGS[flag.name].type).partition(" ")[0]
     value = flag.value
-    if kind == "Speculation":
-        return _speculation([flag])
+    if kind == "Speculation":  # several flags say it together: `speculation` reads them
+        return None
     if kind == "bool":
         if not isinstance(value, bool):
             raise ValueOfFlagError("is a switch, true or false")
@@ -101,7 +101,7 @@ def read_value(flag: Flag) -> Any:
         raise ValueOfFlagError(str(error) if kind == "int" else f"{value!r} is no number") from None
 
 
-def _speculation(flags: Iterable[Flag]) -> Speculation | None:
+def speculation(flags: Iterable[Flag]) -> Speculation | None:
     """What the flags for speculative decoding ask for together; ValueOfFlagError if vLLM would not read it."""
     given: dict[str, Any] = {}
     for flag in flags:
@@ -120,7 +120,9 @@ def _speculation(flags: Iterable[Flag]) -> Speculation | None:
     try:
         return from_dict(given)
     except UsageError as error:
-        raise ValueOfFlagError(f"{error.message.removeprefix('--speculative-config: ')}; {error.fix}") from None
+        raise ValueOfFlagError(
+            f"{error.message.removeprefix('--speculative-config: ')}; {error.fix}"
+        ) from None
 
 
 def _object(value: Any) -> dict[str, Any]:
@@ -148,7 +150,7 @@ def engine_settings(parallelism: dict[str, Any], flags: Iterable[Flag]) -> Engin
     }
     asked["enable_expert_parallel"] = bool(parallelism.get("expert"))
     flags = list(flags)
-    asked["speculative_config"] = _speculation(flags)
+    asked["speculative_config"] = speculation(flags)
     for flag in flags:
         if flag.name == SPECULATION:
             continue
