@@ -159,7 +159,7 @@ def _method(values: Mapping[str, Any]) -> str:
         raise UsageError(
             f"{FLAG}: method {method} needs a draft model", 'set "model" to a name, a Hub id or a directory'
         )
-    if "num_speculative_tokens" not in values and method not in ("suffix", "mtp"):
+    if "num_speculative_tokens" not in values and method != "suffix":
         raise UsageError(f"{FLAG}: num_speculative_tokens is missing", 'set "num_speculative_tokens", 3 say')
     return method
 
@@ -180,7 +180,7 @@ def _joined(config: ModelConfig, speculation: Speculation) -> tuple[ModelConfig,
         return config, speculation.num_speculative_tokens or SUFFIX_TOKENS
     if method == "mtp":
         draft = predictor(config)
-        return replace(config, draft=draft), speculation.num_speculative_tokens or config.predict_layers
+        return replace(config, draft=draft), speculation.tokens
     from valuegen.model import Model  # noqa: PLC0415  (only a draft of its own is loaded)
 
     name = speculation.model or ""
