@@ -1,8 +1,9 @@
 """Write features.json from vLLM's own figures for LoRA and drafts: `python -m tests.valuegen.golden.carry_over_features SOURCE`.
 
-SOURCE has `lora/*.json`, `spec/*.json` (what the run printed) and `drafts/*/config.json`. A line of `lora` is
+SOURCE has `lora/*.json`, `spec/*.json`, `offload.json` (what the run printed) and `drafts/*/config.json`. A line of `lora` is
 [model, case, bytes] and of `drafts` [model, speculative config, case, draft bytes, max_model_len, rows of `kv`
-as in models/*.json]; a case that vLLM refuses has its words instead. Models are names of models/*.json.
+as in models/*.json]; `offload` has [model, tensor parallel size, GiB asked for,
+bytes moved]; a case that vLLM refuses has its words instead. Models are names of models/*.json.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ def main(source: Path) -> None:
     lines.append(",\n".join(json.dumps(row) for row in lora(source)))
     lines.append('], "drafts": [')
     lines.append(",\n".join(json.dumps(row) for row in drafts(source)))
+    lines.append('], "offload": [')
+    lines.append(",\n".join(json.dumps(row) for row in json.loads((source / "offload.json").read_text())))
     heads = {path.parent.name: json.loads(path.read_text()) for path in source.glob("drafts/*/config.json")}
     lines.append(f'], "heads": {json.dumps(heads, sort_keys=True)}}}\n')
     (HERE / "features.json").write_text("\n".join(lines))

@@ -113,7 +113,9 @@ def layer_tensors(config: ModelConfig, settings: ResolvedSettings, layer: int) -
         compute_capability=settings.compute_capability,
     )
     own = [module for module in config.modules if module.place.layers and not module.place.shared]
-    found = [tensor for module in own for tensor in _tensors(config, module, stage)]
+    found = []
+    for module in own:  # a layer's bias is created after its weight
+        found += sorted(_tensors(config, module, stage), key=lambda tensor: tensor.name.endswith(".bias"))
     return [tensor for tensor in found if not tensor.is_buffer]
 
 
