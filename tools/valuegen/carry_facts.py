@@ -13,7 +13,7 @@ import tomllib
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent / "src" / "valuegen"
-FACTS = ("catalog/gpus", "calibration")
+FACTS = ("catalog/gpus", "calibration", "lora")
 
 
 def carried(name: str) -> str:

@@ -76,6 +76,9 @@ def _rank(rank: Rank) -> dict[str, int]:
     return {
         "pipeline_stage": rank.pipeline_stage,
         "weights_bytes": rank.weights_bytes,
+        "lora_bytes": rank.lora_bytes,
+        "draft_weights_bytes": rank.draft_weights_bytes,
+        "offloaded_bytes": rank.offloaded_bytes,
         "activation_bytes": rank.activation.point,
         "cuda_graph_bytes": rank.cuda_graphs.point,
         "non_torch_bytes": rank.non_torch.point,
@@ -149,6 +152,9 @@ def _provenance(result: FitResult, targets: Iterable[str]) -> dict[str, dict[str
     for number in range(len(result.ranks)):
         for field, kind in (
             ("weights_bytes", counted),
+            ("lora_bytes", counted),
+            ("draft_weights_bytes", counted),
+            ("offloaded_bytes", derived),
             ("activation_bytes", measured),
             ("cuda_graph_bytes", measured),
             ("non_torch_bytes", measured),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from valuegen import overhead
 from valuegen.architectures import FAMILIES
 from valuegen.explain_cache import explain_cache
+from valuegen.explain_extras import explain_extras
 from valuegen.explain_host import explain_host
 from valuegen.explain_scaling import explain_scaling
 from valuegen.explanation import Explanation, counted, in_bytes, measured, short
@@ -91,6 +92,7 @@ def _rank(result: FitResult, rank: Rank) -> Iterator[Explanation]:
         tuple(_weights(result, rank)),
         _weights_source(result),
     )
+    yield from explain_extras(result, rank, section)
     yield Explanation(
         section,
         "activation peak",
@@ -134,7 +136,11 @@ def _rank(result: FitResult, rank: Rank) -> Iterator[Explanation]:
         in_bytes(rank.kv_cache.point),
         measured(result),
         (
-            "budget - weights - activation peak - CUDA graphs - outside PyTorch"
+            "budget - weights"
+            + (" - LoRA buffers" if rank.lora_bytes else "")
+            + (" - draft" if rank.draft_weights_bytes else "")
+            + (" + in host memory" if rank.offloaded_bytes else "")
+            + " - activation peak - CUDA graphs - outside PyTorch"
             if settings.kv_cache_memory_bytes is None
             else "--kv-cache-memory-bytes",
             _range(rank.kv_cache),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from valuegen.explanation import Explanation, in_bytes
+from valuegen.extras import pinned_bytes
 from valuegen.host import (
     BUSY_PROCESSES,
     COMPILE_CACHE,
@@ -14,7 +15,8 @@ from valuegen.host import (
     LEAST_DRAIN_SECONDS,
     LEAST_STARTUP_SECONDS,
 )
-from valuegen.units import GIB
+from valuegen.offload import kv_region_bytes
+from valuegen.units import GIB, ceil_div
 from valuegen.weights import checkpoint_bytes
 from valuegen.words import gib
 
@@ -33,6 +35,8 @@ def explain_host(result: FitResult, host: HostNeeds) -> Iterator[Explanation]:
     gpus = result.gpus // result.nodes
     checkpoint = checkpoint_bytes(result.model.config)
     rings = f" + 160 MiB + {gpus} workers x 240 MiB + 24 MiB of message rings" if result.gpus > 1 else ""
+    blocks = ceil_div(kv_region_bytes(settings), result.nodes)
+    rings += f" + {gib(blocks)} of offloaded KV blocks" if blocks else ""
     yield Explanation(
         SECTION,
         "shared memory",
@@ -42,6 +46,8 @@ def explain_host(result: FitResult, host: HostNeeds) -> Iterator[Explanation]:
         "vLLM 0.33.0 distributed/device_communicators/shm_broadcast.py, v1/executor/multiproc_executor.py",
     )
     pinned = 4 * settings.max_num_seqs * settings.max_model_len * gpus
+    moved = ceil_div(pinned_bytes(result.model.config, settings), result.nodes)
+    kept = f" + {gib(moved)} of offloaded weights and adapters" if moved else ""
     yield Explanation(
         SECTION,
         "memory request",
@@ -49,7 +55,7 @@ def explain_host(result: FitResult, host: HostNeeds) -> Iterator[Explanation]:
         "assumed",
         (
             f"servers 3 GiB + {gpus} x 2.5 GiB for workers + {gib(pinned)} of pinned token ids (4 B x "
-            f"{settings.max_num_seqs} requests x {settings.max_model_len:,} tokens x {gpus}) + shared memory",
+            f"{settings.max_num_seqs} requests x {settings.max_model_len:,} tokens x {gpus}){kept} + shared memory",
         ),
         "vLLM 0.33.0 v1/worker/gpu/states.py (token ids); the rest is a proposal: measure your own",
     )

@@ -17,9 +17,10 @@ from valuegen.calibration import (
 )
 from valuegen.document import fit_document
 from valuegen.engine import EngineSettings, ResolvedSettings, resolve
+from valuegen.extras import Extras, extras, graphs, pinned_bytes
 from valuegen.frozen import dataclass
 from valuegen.host import DEFAULT_PACE, HostNeeds, Pace, gpus_per_replica, host_needs
-from valuegen.overhead import Estimate, activation, cuda_graphs, non_torch
+from valuegen.overhead import Estimate, activation, non_torch, plus
 from valuegen.shortage import shortage
 
 if TYPE_CHECKING:
@@ -41,6 +42,9 @@ class Rank:
 
     pipeline_stage: int
     weights_bytes: int
+    lora_bytes: int
+    draft_weights_bytes: int
+    offloaded_bytes: int  # of the weights, in the host's memory instead
     activation: Estimate
     cuda_graphs: Estimate  # as far as it is taken from the budget
     non_torch: Estimate
@@ -60,7 +64,12 @@ class Rank:
     @property
     def needed_before_cache_bytes(self) -> int:
         """What the GPU holds before any KV cache, at the safe end of the estimates."""
-        return self.weights_bytes + self.activation.high + self.cuda_graphs.high + self.non_torch.high
+        return self.loaded_bytes + self.activation.high + self.cuda_graphs.high + self.non_torch.high
+
+    @property
+    def loaded_bytes(self) -> int:
+        """What stays on the GPU after loading."""
+        return self.weights_bytes + self.lora_bytes + self.draft_weights_bytes - self.offloaded_bytes
 
 
 @dataclass(frozen=True)
@@ -146,7 +155,7 @@ def _longest(
     available = [max(0, rank.kv_cache.low) for rank in result.ranks]
     if result.verdict != "too-big" or not any(available):
         return None
-    return kvcache.largest_max_model_len(model.config, result.settings, available) or None
+    return kvcache.largest_max_model_len(result.model.config, result.settings, available) or None
 
 
 def judge(
@@ -161,6 +170,11 @@ def judge(
 ) -> FitResult:
     """Like `fit`, without the search for changes that would help."""
     fitted = calibration(vllm_version)
+    if settings.speculative_config is not None:
+        from valuegen.speculation import joined  # noqa: PLC0415  (only where something is drafted)
+
+        model, asked = joined(model, settings.speculative_config)
+        settings = replace(settings, speculative_config=asked)
     config = model.config
     choices: tuple[Choice, ...] = ()
     if profile is not None:
@@ -196,8 +210,8 @@ def judge(
         return base
 
     ranks = tuple(
-        _rank(config, resolved, gpu, fitted=fitted, layout=layout, held=held, stage=stage)
-        for stage, held in enumerate(split.weights)
+        _rank(config, resolved, gpu, fitted=fitted, layout=layout, weight=weight, extra=extra, stage=stage)
+        for stage, (weight, extra) in enumerate(zip(split.weights, split.extras, strict=True))
     )
     low, point, high = (
         kvcache.capacity(layout, [max(0, getattr(rank.kv_cache, end)) for rank in ranks])
@@ -218,6 +232,7 @@ def judge(
             base.pace,
             takes_images=config.shape.encoder is not None,
             nodes=nodes,
+            pinned=pinned_bytes(config, resolved),
         ),
     )
 
@@ -229,6 +244,7 @@ class _Split:
     refusals: tuple[Reason, ...]
     layout: KvCacheLayout | None = None  # None: refused
     weights: tuple[int, ...] = ()
+    extras: tuple[Extras, ...] = ()
 
 
 @lru_cache(maxsize=1024)
@@ -239,12 +255,15 @@ def _split(config: ModelConfig, settings: ResolvedSettings) -> _Split:
         return _Split(refusals)
     stages = range(settings.pipeline_parallel_size)
     held = tuple(weights.loaded_weights_bytes(config, settings, stage) for stage in stages)
-    return _Split((), kvcache.layout(config, settings), held)
+    added = tuple(extras(config, settings, stage) for stage in stages)
+    return _Split((), kvcache.layout(config, settings), held, added)
 
 
 @cache
 def _checkpoint_bytes(config: ModelConfig) -> int:
-    return weights.checkpoint_bytes(config)
+    draft = config.draft
+    own = draft is not None and draft.name != config.name  # MTP layers are in the checkpoint itself
+    return weights.checkpoint_bytes(config) + (weights.checkpoint_bytes(draft) if draft and own else 0)
 
 
 def _rank(
@@ -254,23 +273,19 @@ def _rank(
     *,
     fitted: Calibration,
     layout: KvCacheLayout,
-    held: int,
+    weight: int,
+    extra: Extras,
     stage: int,
 ) -> Rank:
+    last_stage = stage == settings.pipeline_parallel_size - 1
     if gpu.is_amd:
         from valuegen import rocm  # noqa: PLC0415  (few plans are for AMD)
 
-        held += rocm.padding_bytes(config, settings, stage)
-    peak = activation(
-        config.shape,
-        settings,
-        fitted,
-        first_stage=stage == 0,
-        last_stage=stage == settings.pipeline_parallel_size - 1,
-    )
-    graphs = (
-        cuda_graphs(config.shape, settings, gpu, fitted) if fitted.graphs_in_budget else Estimate(0, 0, 0)
-    )
+        weight += rocm.padding_bytes(config, settings, stage)
+    held = weight + extra.lora + extra.draft - extra.offloaded
+    peak = activation(config.shape, settings, fitted, first_stage=stage == 0, last_stage=last_stage)
+    peak = plus(peak, Estimate(extra.buffers, extra.buffers, extra.buffers)) if extra.buffers else peak
+    captured = graphs(config, settings, gpu, fitted=fitted, last_stage=last_stage)
     outside = non_torch(settings, gpu, fitted)
     # vLLM 0.33.0 v1/worker/utils.py (request_memory)
     budget = ceil(gpu.memory_bytes * settings.gpu_memory_utilization)
@@ -280,15 +295,18 @@ def _rank(
         available = Estimate(fixed, fixed, fixed)
     else:
         available = Estimate(
-            point=budget - held - peak.point - graphs.point - outside.point,
-            low=budget - held - peak.high - graphs.high - outside.high,
-            high=budget - held - peak.low - graphs.low - outside.low,
+            point=budget - held - peak.point - captured.point - outside.point,
+            low=budget - held - peak.high - captured.high - outside.high,
+            high=budget - held - peak.low - captured.low - outside.low,
         )
     return Rank(
         pipeline_stage=stage,
-        weights_bytes=held,
+        weights_bytes=weight,
+        lora_bytes=extra.lora,
+        draft_weights_bytes=extra.draft,
+        offloaded_bytes=extra.offloaded,
         activation=peak,
-        cuda_graphs=graphs,
+        cuda_graphs=captured,
         non_torch=outside,
         budget_bytes=budget,
         kv_cache=available,

@@ -76,13 +76,17 @@ def host_needs(
     *,
     takes_images: bool = False,
     nodes: int = 1,
+    pinned: int = 0,
 ) -> HostNeeds:
-    """What the pod of one replica should ask for, or each of its pods on several nodes."""
+    """What the pod of one replica should ask for, or each of its pods on several nodes.
+
+    `pinned` bytes of a replica hold offloaded weights and adapters.
+    """
     gpus = ceil_div(gpus_per_replica(settings), nodes)
     shared = shared_memory(settings, nodes)
     # all_token_ids, pinned per worker: one int32 per token of every possible request.
     # Source: vLLM 0.33.0 v1/worker/gpu/states.py
-    pinned = 4 * settings.max_num_seqs * settings.max_model_len * gpus
+    pinned = ceil_div(pinned, nodes) + 4 * settings.max_num_seqs * settings.max_model_len * gpus
     shard = min(LARGEST_SHARD, checkpoint_bytes)
     images = MM_CACHE * (1 + settings.data_parallel_size) if takes_images else 0
     request = SERVER_REQUEST + WORKER_REQUEST * gpus + pinned + shared
@@ -106,10 +110,15 @@ def gpus_per_replica(settings: ResolvedSettings) -> int:
 def shared_memory(settings: ResolvedSettings, nodes: int = 1) -> int:
     """Bytes of /dev/shm of a pod. One GPU per engine runs in-process and has no rings; the floor stays."""
     workers = settings.tensor_parallel_size * settings.pipeline_parallel_size
+    blocks = 0
+    if settings.kv_offloading_size is not None:
+        from valuegen.offload import kv_region_bytes  # noqa: PLC0415  (only where KV blocks are kept)
+
+        blocks = kv_region_bytes(settings)
     if workers == 1:
-        return NCCL_SHARED
+        return NCCL_SHARED + blocks
     rings = RPC_RING + RESPONSE_RING * ceil_div(workers, nodes) + GROUP_RING
-    return rings * settings.data_parallel_size + NCCL_SHARED
+    return rings * settings.data_parallel_size + NCCL_SHARED + ceil_div(blocks, nodes)
 
 
 def startup_seconds(checkpoint_bytes: int, pace: Pace) -> int:

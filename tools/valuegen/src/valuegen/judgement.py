@@ -49,6 +49,10 @@ def judge_workload(workload: Workload, name: str | None, bytes_per_second: int) 
             results = tuple(fit(model, gpu, settings, vllm_version=version, nodes=nodes) for gpu in gpus)
         except ValueOfFlagError:  # which the rule flag-value reports
             results = ()
+        except ModelError as error:  # of a draft
+            missing[unknown_model.RULE.id] = [
+                Found(("args", "speculative-config"), error.message.partition(": ")[2], error.fix)
+            ]
     told = {rule: tuple(found) for rule, found in missing.items()}
     return Subject(workload, flags, model, results, told, bytes_per_second)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from valuegen import kvgroups
 from valuegen.frozen import dataclass
-from valuegen.kvspecs import specs
+from valuegen.kvspecs import model_specs, specs
 from valuegen.split import pipeline_layers
 
 if TYPE_CHECKING:
@@ -165,8 +165,9 @@ class _Grouped:
 
     @classmethod
     def of(cls, config: ModelConfig, settings: ResolvedSettings) -> _Grouped:
-        caches = specs(config.caches, settings)
+        caches = model_specs(config, settings)
         counts = [len(layer) for layer in config.kv_layers]
+        counts[-1] += len(caches) - sum(counts)  # a draft is on the last stage
         return cls(
             groups=kvgroups.group(caches, disable_hybrid=settings.disable_hybrid_kv_cache_manager),
             stages=[

@@ -44,9 +44,26 @@ def refusals(
         *_expert(config, settings),
         *limits.refusals(config, settings),
     ]
+    found.extend(_features(config, settings))
     if compute_capability is not None:
         found.extend(limits.gpu_refusals(config, settings, compute_capability))
     return found
+
+
+def _features(config: ModelConfig, settings: ResolvedSettings) -> Iterator[Reason]:
+    """Features that most engines do without; each is loaded when it is used, and needs this module."""
+    if settings.enable_lora:
+        from valuegen import lora  # noqa: PLC0415
+
+        yield from lora.refusals(config, settings)
+    if settings.speculative_config is not None:
+        from valuegen import speculation  # noqa: PLC0415
+
+        yield from speculation.refusals(config, settings)
+    if settings.offloads:
+        from valuegen import offload  # noqa: PLC0415
+
+        yield from offload.refusals(settings)
 
 
 def _tensor_parallel(config: ModelConfig, settings: ResolvedSettings) -> list[Reason]:

@@ -179,6 +179,15 @@ def _memory(result: FitResult) -> list[str]:
         (f"{name}{stage}", result.gpu.memory_bytes, "as CUDA reports it"),
         ("  for vLLM", rank.budget_bytes, f"{result.settings.gpu_memory_utilization:.0%}"),
         ("  weights", rank.weights_bytes, ""),
+        *(
+            (label, size, note)
+            for label, size, note in (
+                ("  LoRA buffers", rank.lora_bytes, ""),
+                ("  draft", rank.draft_weights_bytes, ""),
+                ("  in host memory", rank.offloaded_bytes, "of the weights"),
+            )
+            if size
+        ),
         ("  activation peak", rank.activation.point, _range(rank.activation)),
         ("  CUDA graphs", rank.cuda_graphs.point, _range(rank.cuda_graphs)),
         ("  outside PyTorch", rank.non_torch.point, _range(rank.non_torch)),

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from valuegen.catalog.gpus import NVIDIA_LABEL, NVIDIA_RESOURCE, price_date
 from valuegen.engine import batch_defaults
+from valuegen.extras import pinned_bytes
 from valuegen.host import ENGINE_INIT_SECONDS, LEAST_STARTUP_SECONDS
+from valuegen.offload import kv_region_bytes
 from valuegen.weights import checkpoint_bytes
 from valuegen.words import gib, requests
 
@@ -127,10 +129,12 @@ def _reasons(candidate: Candidate, concurrency: int, *, is_variant: bool) -> dic
         else f"{requests(concurrency)} of {settings.max_model_len} tokens at once, "
         f"{candidate.requests_per_replica} in each replica.",
         "cpu": f"One busy process for each of {of_pod}, the API server and the engine core.",
-        "memory_request": "Processes, pinned token ids and shared memory (a proposal: measure your own).",
+        "memory_request": f"Processes, pinned token ids{_pinned(result)} and shared memory "
+        "(a proposal: measure your own).",
         "memory_limit": "The same with room to load one shard of the checkpoint per GPU.",
         "shared_memory": "1 GiB for NCCL"
-        + ("." if result.gpus == 1 else f", and the message rings of {here} workers."),
+        + ("" if result.gpus == 1 else f", and the message rings of {here} workers")
+        + (", and the offloaded KV blocks." if kv_region_bytes(settings) else "."),
         "cache": f"Checkpoint of {gib(checkpoint)} and 10 %, and 5 GiB of compiled kernels.",
         "startup": f"{gib(checkpoint)} at {result.pace.storage_bytes_per_second / 1e6:g} MB/s (--storage-speed) and "
         f"{ENGINE_INIT_SECONDS} s of engine start; at least {LEAST_STARTUP_SECONDS}.",
@@ -139,6 +143,10 @@ def _reasons(candidate: Candidate, concurrency: int, *, is_variant: bool) -> dic
         "cost": f"USD per replica and hour: {workers} at {price:.2f} "
         + ("(your price)." if price != gpu.usd_per_hour else f"(list price of {price_date()}, assumed)."),
     }
+
+
+def _pinned(result: FitResult) -> str:
+    return ", offloaded weights and adapters" if pinned_bytes(result.model.config, result.settings) else ""
 
 
 def _arguments(candidate: Candidate, asked: EngineSettings) -> Iterator[tuple[str, Any, str]]:
@@ -164,7 +172,7 @@ def _arguments(candidate: Candidate, asked: EngineSettings) -> Iterator[tuple[st
     for field in fields(asked):
         value = getattr(asked, field.name)
         if value is not None and field.name not in OWN_KEYS and field.name not in ALWAYS:
-            yield field.name.replace("_", "-"), value, "As asked for."
+            yield field.name.replace("_", "-"), getattr(value, "text", value), "As asked for."
     quantization = result.model.config.quantization
     if quantization is not None and quantization.needs_deprecated_flag:
         yield "allow-deprecated-quantization", True, f"vLLM 0.33 starts {quantization.method} only with it."

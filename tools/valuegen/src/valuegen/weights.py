@@ -102,6 +102,23 @@ def rank_tensors(
     return [tensor for module in config.modules for tensor in _tensors(config, module, stage)]
 
 
+def layer_tensors(config: ModelConfig, settings: ResolvedSettings, layer: int) -> list[Tensor]:
+    """The parameters that vLLM creates for one decoder layer on the largest rank."""
+    stage = Stage(
+        layers=range(layer, layer + 1),
+        first=False,
+        last=False,
+        ranks=Ranks.of(settings),
+        dtype=settings.dtype,
+        compute_capability=settings.compute_capability,
+    )
+    own = [module for module in config.modules if module.place.layers and not module.place.shared]
+    found = []
+    for module in own:  # a layer's bias is created after its weight
+        found += sorted(_tensors(config, module, stage), key=lambda tensor: tensor.name.endswith(".bias"))
+    return [tensor for tensor in found if not tensor.is_buffer]
+
+
 def rank_weights_bytes(config: ModelConfig, settings: ResolvedSettings, pipeline_stage: int) -> int:
     """Bytes of parameters and buffers on the largest rank of a stage, as vLLM creates them."""
     return sum(tensor.bytes for tensor in rank_tensors(config, settings, pipeline_stage))
