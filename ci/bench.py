@@ -16,10 +16,13 @@ import sys
 import tempfile
 import time
 from datetime import datetime
+from importlib import metadata
 from pathlib import Path
 
 import yaml
+from packaging.requirements import Requirement
 
+import valuegen
 from charttest import parts
 from charttest.cluster import LocalCluster
 from charttest.node.configuration import PAUSE_IMAGE
@@ -30,6 +33,17 @@ POD = {
     "metadata": {"name": "bench"},
     "spec": {"containers": [{"name": "main", "image": PAUSE_IMAGE, "imagePullPolicy": "Never"}]},
 }
+# A process that searches twenty types: those of the catalogue, and where it has fewer, more with their names.
+TWENTY = """
+from dataclasses import replace
+from valuegen import Model, plan
+from valuegen.catalog.gpus import all_gpus
+known = all_gpus()
+types = [replace(known[n % len(known)], name=f"type-{n}", memory_bytes=known[n % len(known)].memory_bytes + n)
+         for n in range(20)]
+made = plan(Model.load("Qwen3-8B"), types)
+assert len({candidate.fit.gpu.name for candidate in made.candidates}) == 20
+"""
 ROOT = Path(__file__).resolve().parent.parent
 CHART = ROOT / "charts" / "vllm-stack"
 
@@ -51,6 +65,7 @@ def main() -> None:
                     f"{name:<10} {command:<28} {medians[command]:7.3f} s"
                     f"   {ratio:5.2f} x {yardstick} ({medians[yardstick]:.3f} s)"
                 )
+    print(f"{'valuegen':<10} {'installed, with dependencies':<28} {_installed_megabytes():7.1f} MB")
     if not arguments.no_cluster:
         print(f"{'cluster':<10} {'up and ready':<28} {_cluster_up_seconds(runs=3):7.3f} s   (median of 3)")
         for what, seconds in _node_seconds(runs=3).items():
@@ -84,17 +99,42 @@ def _rows(folder: Path) -> dict[str, dict[str, list[str]]]:
                 for n, f in values.items()
             },
         }
-    valuegen = shutil.which("valuegen", path=str(Path(sys.executable).parent))
-    if valuegen is None:
+    command = shutil.which("valuegen", path=str(Path(sys.executable).parent))
+    if command is None:
         raise SystemExit("bench: valuegen is not installed beside this Python; run `make venv`")
     rows["valuegen"] = {
         "python -c pass": [sys.executable, "-c", "pass"],
-        "plan Qwen3-8B": [valuegen, "plan", "Qwen3-8B"],
-        "plan Qwen3-8B --json": [valuegen, "plan", "Qwen3-8B", "--json"],
-        "fit, headers of 64 layers": [valuegen, "fit", str(_checkpoint(folder)), "--gpu", "L40S"],
-        "--help": [valuegen, "--help"],
+        "plan Qwen3-8B": [command, "plan", "Qwen3-8B"],
+        "plan over 20 GPU types": [sys.executable, "-c", TWENTY],
+        "plan Qwen3-8B --json": [command, "plan", "Qwen3-8B", "--json"],
+        "fit, headers of 64 layers": [command, "fit", str(_checkpoint(folder)), "--gpu", "L40S"],
+        "--help": [command, "--help"],
     }
     return rows
+
+
+def _installed_megabytes() -> float:
+    """MB (10^6 bytes) of what pip installs for valuegen and everything that it needs to run."""
+    found: dict[str, metadata.Distribution] = {}
+    wanted = ["valuegen"]
+    while wanted:
+        name = wanted.pop()
+        if name in found:
+            continue
+        found[name] = metadata.distribution(name)
+        for text in found[name].requires or []:
+            requirement = Requirement(text)
+            if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+                wanted.append(requirement.name.lower())
+    paths = {
+        Path(str(distribution.locate_file(file)))
+        for name, distribution in found.items()
+        if name != "valuegen"  # an editable install lists no files of its own
+        for file in distribution.files or []
+    }
+    package = Path(valuegen.__file__).parent
+    paths |= {path for path in package.rglob("*") if "__pycache__" not in path.parts}
+    return sum(path.stat().st_size for path in paths if path.is_file()) / 1e6
 
 
 def _values_file(folder: Path, models: int) -> Path:

@@ -159,6 +159,17 @@ def unscaled(found: dict[str, Any] | None = None) -> dict[str, Any]:
     return found
 
 
+def scaled_object(trigger: dict[str, Any], **spec: Any) -> dict[str, Any]:
+    triggers = [{"type": "prometheus", "metadata": {}, **trigger}]
+    reference = {"name": "a"}
+    return other("keda.sh/v1alpha1", "ScaledObject", scaleTargetRef=reference, triggers=triggers, **spec)
+
+
+def asking(query: str, **trigger: Any) -> dict[str, Any]:
+    """A ScaledObject that asks Prometheus, for a workload that it owns."""
+    return scaled_object({"metadata": {"query": query}, **trigger})
+
+
 def probe(**fields: Any) -> dict[str, Any]:
     return {"httpGet": {"path": "/health", "port": "http"}, **fields}
 
@@ -208,6 +219,9 @@ SECRET = {"valueFrom": {"secretKeyRef": {"name": "a", "key": "token"}}}
 NAMED = {"name": "HF_TOKEN"}
 SURGE = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": "0%"}}
 SLOW = probe(periodSeconds=10, failureThreshold=90)
+TOTAL = 'sum(vllm:num_requests_waiting{namespace="a"})'
+GPU = deployment(container(resources={part: {"nvidia.com/gpu": "1"} for part in ("limits", "requests")}))
+KEY = [{"parameter": "bearerToken", "name": "a", "key": "token"}]
 SLEEP = {"lifecycle": {"preStop": {"sleep": {"seconds": 30}}}}
 
 # check, what breaks it, what it says, what keeps it
@@ -571,6 +585,49 @@ CASES: list[tuple[str, list[dict[str, Any]], str, list[dict[str, Any]]]] = [
     ),
     ("replicas", [unscaled()], "sets no replicas, and no scaler owns them", [deployment(replicas=0)]),
     ("replicas", [scaler("b")], "scales Deployment/b, which is neither rendered", []),
+    (
+        "scalers",
+        [asking(TOTAL, metricType="Value"), unscaled()],
+        "compares prometheus as a Value",
+        [asking(TOTAL, metricType="AverageValue"), unscaled()],
+    ),
+    (
+        "scalers",
+        [asking("sum(vllm:num_requests_waiting)"), unscaled()],
+        "without a namespace",
+        [asking(TOTAL), unscaled()],
+    ),
+    (
+        "scalers",
+        [asking('vllm:num_requests_waiting{namespace="a"}'), unscaled()],
+        "without a sum",
+        [asking(TOTAL), unscaled()],
+    ),
+    (
+        "scalers",
+        [scaled_object({"type": "cpu", "metadata": {"value": "80"}}), unscaled(copy.deepcopy(GPU))],
+        "scales by cpu, which says nothing",
+        [scaled_object({"type": "cpu", "metadata": {"value": "80"}}), unscaled()],
+    ),
+    ("scalers", [scaler(), unscaled(copy.deepcopy(GPU))], "scales by cpu", [scaler(), unscaled()]),
+    (
+        "scalers",
+        [scaled_object({"metadata": {"query": TOTAL}}, minReplicaCount=3, maxReplicaCount=2), unscaled()],
+        "at least 3 pods and at most 2",
+        [scaled_object({"metadata": {"query": TOTAL}}, minReplicaCount=2, maxReplicaCount=2), unscaled()],
+    ),
+    (
+        "scalers",
+        [asking(TOTAL, authenticationRef={"name": "a"}), unscaled()],
+        "refers to TriggerAuthentication/a",
+        [asking(TOTAL, authenticationRef={"name": "a", "kind": "ClusterTriggerAuthentication"}), unscaled()],
+    ),
+    (
+        "scalers",
+        [other("keda.sh/v1alpha1", "TriggerAuthentication", secretTargetRef=KEY)],
+        "refers to Secret/a",
+        [other("keda.sh/v1alpha1", "TriggerAuthentication", secretTargetRef=KEY), core("Secret")],
+    ),
     ("rollout", [deployment(strategy=SURGE)], "both 0, so no pod can ever be replaced", [deployment()]),
     (
         "probes",

@@ -223,6 +223,7 @@ def test_a_restricted_namespace_refuses_a_pod_that_is_not(cluster: LocalCluster)
 @pytest.mark.cluster
 def test_the_charts_custom_resources_are_served(cluster: LocalCluster) -> None:
     assert "HTTPRoute" in cluster.kubectl("api-resources", "--api-group=gateway.networking.k8s.io")
+    assert "ScaledObject" in cluster.kubectl("api-resources", "--api-group=keda.sh")
 
 
 @pytest.mark.cluster

@@ -88,7 +88,8 @@ def live(
     pods = running(release)
     served = [pod for pod in Manifests(rendered.objects).pods if pod.owner.kind in SERVING]
     workloads = [pod for pod in served if pod.labels["app.kubernetes.io/component"] == "engine"]
-    assert len(pods) == sum(pod.owner.spec["replicas"] * pod.per_replica for pod in workloads)
+    # Nobody runs the scalers here: what they own has the one replica that Kubernetes starts with.
+    assert len(pods) == sum(pod.owner.spec.get("replicas", 1) * pod.per_replica for pod in workloads)
     for pod in pods:
         assert_is_on_its_node(pod, gpu_nodes)
     first = revisions(pods)
@@ -124,7 +125,8 @@ def live(
     kinds = (
         "deployments,statefulsets,leaderworkersets,jobs,services,poddisruptionbudgets,configmaps,secrets,"
         "serviceaccounts,networkpolicies,httproutes,ingresses,middlewares.traefik.io,virtualservices,"
-        "destinationrules,inferencepools,inferenceobjectives"
+        "destinationrules,inferencepools,inferenceobjectives,horizontalpodautoscalers,scaledobjects,"
+        "triggerauthentications"
     )
     selector = f"app.kubernetes.io/instance={release.name}"
     assert release.get(kinds, "--selector", selector) == []

@@ -31,6 +31,10 @@ def proved() -> dict[str, dict[str, Any]]:
     for path in sorted(FOLDER.glob("*.json")):
         config = json.loads(path.read_text())["config"]
         found.setdefault(config["architectures"][0], config)
+    heads = json.loads((FOLDER.parent / "features.json").read_text())["heads"]
+    for config in heads.values():  # what drafts is in a file of its own
+        if "Eagle" in config["architectures"][0]:
+            found.setdefault(config["architectures"][0], config)
     return found
 
 

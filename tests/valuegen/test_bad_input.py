@@ -115,7 +115,29 @@ REFUSALS = {
     "sizes for which no node has the GPUs": (
         "plan Qwen3-8B --gpu T4 --tensor-parallel-size 4 --data-parallel-size 2",
         3,
-        ["--tensor-parallel-size 4 --data-parallel-size 2: 8 GPUs", "where 4 are offered", "lower one"],
+        ["--tensor-parallel-size 4 --data-parallel-size 2: 8 GPUs", "where 4 x T4 are offered", "lower one"],
+    ),
+    "no nodes": ("plan Qwen3-8B --max-nodes 0", 2, ["--max-nodes", "'0'", "at least 1"]),
+    "GPUs of a node in words": (
+        "plan Qwen3-8B --max-gpus-per-node all",
+        2,
+        ["--max-gpus-per-node", "'all' is no number"],
+    ),
+    "a profile of nobody": ("values Qwen3-8B --profile fast", 2, ["--profile", "'fast'", "'long-context'"]),
+    "prices that are missing": (
+        "plan Qwen3-8B --prices p.toml",
+        2,
+        ["--prices p.toml", "cannot be read", "correct the path"],
+    ),
+    "a picture in a missing folder": (
+        "plan Qwen3-8B --plot gone/p.svg",
+        2,
+        ["gone/p.svg", "directory does not exist", "mkdir -p"],
+    ),
+    "variants of one configuration": (
+        "values Qwen3-0.6B --gpu T4 --max-gpus-per-node 1 --variants",
+        2,
+        ["--variants", "only one configuration", "--gpu"],
     ),
     "something after models": ("models Qwen3-8B L4", 2, ["L4", "valuegen models --help"]),
     "a filter that leaves no model": ("models qwen9", 2, ["qwen9: matches none of `valuegen models`"]),

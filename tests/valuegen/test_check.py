@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 from tests.valuegen.checking import KEY, ROOT, checked, good
 
 from valuegen import EngineSettings, Gpu, GpuOffer, Model, UsageError, fit, plan
+from valuegen.autoscaling import Mode, Scaler
 from valuegen.catalog.gpus import all_gpus
 from valuegen.catalog.models import CatalogModel, all_models
 from valuegen.checks import RULES
 from valuegen.checks.schema import violations
+from valuegen.profiles import PROFILES
 from valuegen.values import render
 from valuegen.weights import checkpoint_bytes
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HERE = f"models.{KEY}"
+MODES: list[Mode | None] = [None, "hpa", "keda", "wva"]
 
 
 @st.composite
@@ -39,10 +42,13 @@ def plans(draw: st.DrawFn) -> dict[str, Any]:
         gpu_memory_utilization=draw(st.sampled_from([None, 0.9])),
     )
     offers = [GpuOffer(draw(st.sampled_from(all_gpus())))]
-    made = plan(model, offers, asked, concurrency=draw(st.integers(1, 500)))
+    profile = draw(st.sampled_from([None, *PROFILES]))
+    made = plan(model, offers, asked, concurrency=draw(st.integers(1, 500)), profile=profile)
     if not made.ranked:
-        made = plan(model, concurrency=draw(st.integers(1, 500)))
-    return render(made, draw(st.sampled_from(made.ranked))).data
+        made = plan(model, concurrency=draw(st.integers(1, 500)), profile=profile)
+    mode = draw(st.sampled_from(MODES))
+    scaler = Scaler(mode) if mode else None
+    return render(made, draw(st.sampled_from(made.ranked)), scaler=scaler).data
 
 
 @settings(max_examples=60, deadline=None)
@@ -70,6 +76,11 @@ def test_values_for_slices_and_amd_pass(name: str) -> None:
     report = checked(render(made, made.ranked[0]).data)
     assert report.findings == ()
     assert [result.gpu.name for result in report.models.values() if result] == [Gpu.find(name).name]
+
+
+def scaled(limits: dict[str, Any] | None = None, **metrics: float) -> dict[str, Any]:
+    """A model that KEDA scales by these metrics."""
+    return {"replicas": None, "autoscaling": {"mode": "keda", "metrics": metrics, **(limits or {})}}
 
 
 # What is changed in the good values -> the findings: id, level, path below the model, part of the text.
@@ -295,6 +306,10 @@ BROKEN: dict[str, tuple[dict[str, Any], list[tuple[str, str, str, str]]]] = {
         {"parallelism": {"nodes": 4}},
         [("gpu-count", "error", "parallelism.nodes", "4 nodes cannot share 2 GPUs equally")],
     ),
+    "an engine that is not known": (
+        {"engine": "sglang", "args": {"context-length": 4096}},
+        [("other-engine", "unknown", "engine", "sglang: only vLLM's flags and memory are known")],
+    ),
     "another GPU count on two nodes": (
         {"parallelism": {"nodes": 2}, "accelerator": {"count": 2}},
         [("gpu-count", "error", "accelerator.count", "tensor x pipeline x data / nodes of parallelism, 1")],
@@ -354,6 +369,75 @@ BROKEN: dict[str, tuple[dict[str, Any], list[tuple[str, str, str, str]]]] = {
     "no drain": (
         {"shutdown": {"drainSeconds": 0}},
         [("grace-period", "warning", "shutdown.drainSeconds", "clients of running requests hang")],
+    ),
+    "more running requests than a batch has rows": (
+        scaled(runningRequests=250),
+        [
+            (
+                "scaling-target",
+                "error",
+                "autoscaling.metrics.runningRequests",
+                "at most 256 requests (max-num-seqs)",
+            )
+        ],
+    ),
+    "more running requests than the cache holds": (
+        scaled(runningRequests=200),
+        [
+            (
+                "scaling-target",
+                "warning",
+                "autoscaling.metrics.runningRequests",
+                "may never add a pod: the KV cache",
+            )
+        ],
+    ),
+    "a cache that is never that full": (
+        scaled(kvCacheUsage=0.95),
+        [("scaling-target", "error", "autoscaling.metrics.kvCacheUsage", "set 0.909 or less")],
+    ),
+    "a GPU that is never that busy": (
+        scaled(gpuUtilization=95),
+        [("scaling-target", "error", "autoscaling.metrics.gpuUtilization", "set 90.9 or less")],
+    ),
+    "a latency beyond the histogram": (
+        scaled(timeToFirstTokenSeconds=3000),
+        [("scaling-target", "error", "autoscaling.metrics.timeToFirstTokenSeconds", "ends at 2560 s")],
+    ),
+    "more waiting requests than the engine accepts": (
+        {**scaled(waitingRequests=50), "args": {"max-num-queued-reqs": 40}},
+        [
+            (
+                "scaling-target",
+                "error",
+                "autoscaling.metrics.waitingRequests",
+                "what exceeds 40 requests in all",
+            )
+        ],
+    ),
+    "no waiting requests": (
+        scaled(waitingRequests=0),
+        [("schema", "error", "autoscaling.metrics.waitingRequests", "minimum of 0")],
+    ),
+    "a whole cache": (
+        scaled(kvCacheUsage=1),
+        [("schema", "error", "autoscaling.metrics.kvCacheUsage", "maximum of 1")],
+    ),
+    "replicas beside a scaler": (
+        {**scaled(waitingRequests=5), "replicas": 3},
+        [("scaling-limits", "error", "replicas", "autoscaling.mode keda decides them")],
+    ),
+    "limits in the wrong order": (
+        scaled({"minReplicas": 3, "maxReplicas": 2}, waitingRequests=5),
+        [("scaling-limits", "error", "autoscaling.minReplicas", "3 is more than maxReplicas, 2")],
+    ),
+    "zero without a way back": (
+        scaled({"minReplicas": 0}, waitingRequests=5),
+        [("scaling-limits", "error", "autoscaling.minReplicas", "nothing could wake a model without pods")],
+    ),
+    "variants of one cost": (
+        {"replicas": None, "autoscaling": {"mode": "wva"}, "variants": {"b": {"args": {"seed": 1}}}},
+        [("variant-cost", "warning", "cost", "is not set for this variant: it counts as 2.00")],
     ),
 }
 

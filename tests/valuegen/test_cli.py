@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+from tests.valuegen.models import document
 
 from valuegen import EngineSettings, Gpu, Model, fit, plan
 from valuegen.catalog.gpus import all_gpus
@@ -168,15 +169,42 @@ def test_explain_gives_every_number_of_a_gpu_a_formula_and_a_source(valuegen: Ca
         "KV cache",
         "requests at once",
         "shared memory",
-        "host memory",
+        "memory request",
+        "memory limit",
+        "CPUs",
+        "model cache",
+        "a block",
         "start-up",
         "drain",
     ):
         entry = re.search(
-            rf"^{number} = .*\[(exact|derived|calibrated|assumed)\]\n(?:  .*\n)+", text, re.MULTILINE
+            rf"^{number}  .* (exact|derived|calibrated|assumed)\n  = .*\n(?:    .*\n)+", text, re.MULTILINE
         )
         assert entry is not None, number
-        assert "  source: " in entry[0], number
+        assert "\n    source: " in entry[0], number
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Qwen/Qwen3-8B", "Qwen/Qwen3-30B-A3B", "deepseek-ai/DeepSeek-V3", "Qwen/Qwen3-Next-80B-A3B-Instruct"],
+)
+def test_the_parts_that_explain_shows_add_up(
+    valuegen: Callable[..., Any], in_folder: Path, name: str
+) -> None:
+    """Of a dense, an MoE, a latent and a hybrid model, on a page of 80 columns."""
+    (in_folder / "config.json").write_text(json.dumps(document(name)))
+    asked = ["--gpu", "H200", "--tensor-parallel-size", "8", "--max-model-len", "32K", "--profile", "latency"]
+    page = valuegen("fit", "./", *asked, "--explain")
+    assert page.code == 0
+    assert max(map(len, page.stdout.splitlines())) <= 80
+    rank = json.loads(valuegen("fit", "./", *asked, "--json").stdout)["ranks"][0]
+    shown = re.search(r"^weights  +([\d,]+) bytes .*\n  = ((?:.*\n)+?)    every", page.stdout, re.MULTILINE)
+    assert shown is not None
+    assert int(shown[1].replace(",", "")) == rank["weights_bytes"]
+    unit = {"GiB": 1024**3, "MiB": 1024**2}
+    parts = re.findall(r"([\d.]+)\s+(GiB|MiB)", shown[2])
+    total = sum(float(size) * unit[word] for size, word in parts)
+    assert total == pytest.approx(rank["weights_bytes"], abs=len(parts) * 0.006 * 1024**3)
 
 
 def test_values_are_printed_or_written(valuegen: Callable[..., Any], tmp_path: Path) -> None:

@@ -19,6 +19,13 @@ LLAMA = "meta-llama/Meta-Llama-3.1-8B"
         (119.7, "NVIDIA GB10", (12, 1), 2048, 256),
         (44.4, "NVIDIA L40S", (8, 9), 2048, 256),
         (14.6, "Tesla T4", (7, 5), 2048, 256),
+        # The borders of engine/arg_utils.py (get_batch_defaults), for UsageContext.OPENAI_API_SERVER.
+        (160, "any", (9, 0), 16384, 1024),
+        (160, "NVIDIA A100", (8, 0), 16384, 1024),  # memory is asked for before the name
+        (159.99, "any", (9, 0), 8192, 1024),
+        (70, "any", (9, 0), 8192, 1024),
+        (69.99, "any", (9, 0), 2048, 256),
+        (70, "GRID A100X", (8, 0), 2048, 256),  # whatever has a100 in its name
     ],
 )
 def test_batch_defaults_depend_on_the_gpu(

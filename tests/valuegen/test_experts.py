@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.valuegen.models import GIB, model, on_h100
 
-from valuegen import parallel, quantization_readers, weights
+from valuegen import parallel, quantization_readers, split, weights
 from valuegen.architectures.base import Experts, Linear, Part, Place
 from valuegen.config import ModelConfig
 from valuegen.engine import EngineSettings, resolve
 from valuegen.keys import Keys
-from valuegen.parallel import Ranks
+from valuegen.split import Ranks
 
 QWEN = "Qwen/Qwen3-30B-A3B"
 QWEN_FP8 = "Qwen/Qwen3-30B-A3B-FP8"
@@ -346,7 +346,7 @@ def test_experts_of_a_kind_of_their_own_beside_other_layers(
     scheme = quantization.expert_scheme(experts, 0)
     stored = {
         tensor.suffix: tensor.shape
-        for tensor in scheme.tensors(parallel.expert_shard(experts, Ranks()), "bfloat16")
+        for tensor in scheme.tensors(split.expert_shard(experts, Ranks()), "bfloat16")
     }
     assert {name: stored[name] for name in shapes} == shapes
 

@@ -71,6 +71,12 @@ def test_every_range_holds_its_number_and_every_number_has_a_provenance(
     assert numbers <= set(document["provenance"])
 
 
+def test_a_model_without_a_cache_has_a_document_too() -> None:
+    document = judged("bge-m3", "L4").to_dict()
+    assert document["verdict"] == "fits"
+    assert document["ranks"][0]["num_blocks"] == document["kv_cache"]["bytes_per_request"] == 0
+
+
 def test_the_document_has_the_keys_of_schema_1() -> None:
     document = judged("Qwen3-8B", "L40S").to_dict()
     assert list(document) == [
@@ -79,11 +85,13 @@ def test_the_document_has_the_keys_of_schema_1() -> None:
         "model",
         "gpu",
         "settings",
+        "profile",
         "verdict",
         "reasons",
         "ranks",
         "kv_cache",
         "host",
+        "scaling",
         "ranges",
         "provenance",
     ]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from valuegen import kvcache, parallel, weights
+from valuegen import kvcache, parallel, split, weights
 from valuegen.config import ModelConfig
 from valuegen.engine import EngineSettings, ResolvedSettings, resolve
 
@@ -78,7 +78,7 @@ def compare_kv_cache(
     length, bytes_per_block, blocks_per_request, groups, capacities = row
     groups = [[count, layers, block_bytes(page, layers), blocks] for count, layers, page, blocks in groups]
     settings = dataclasses.replace(settings, max_model_len=length)
-    stages = parallel.pipeline_layers(config.num_hidden_layers, settings.pipeline_parallel_size)
+    stages = split.pipeline_layers(config.num_hidden_layers, settings.pipeline_parallel_size)
     stage = stages[case["pipeline_stage"]]
     alone = kvcache.layout_of_layers([config.kv_layers[layer] for layer in stage], settings)
     layout = kvcache.KvCacheLayout(length, settings.block_size, (alone,))

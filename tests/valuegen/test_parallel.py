@@ -9,8 +9,9 @@ import pytest
 from tests.valuegen.models import model, on_h100
 
 from valuegen.limits import METHOD_CAPABILITY
-from valuegen.parallel import pipeline_layers, refusals
+from valuegen.parallel import refusals
 from valuegen.quantization_readers import READERS
+from valuegen.split import pipeline_layers
 
 QWEN_7B = "Qwen/Qwen2.5-7B-Instruct"
 LLAMA_8B = "meta-llama/Meta-Llama-3.1-8B"

@@ -6,7 +6,7 @@ import pytest
 
 from valuegen import EngineSettings, Gpu, GpuOffer, Model, UsageError, plan
 from valuegen.catalog.gpus import planned_gpus, slices
-from valuegen.plan import nearest_miss
+from valuegen.nearest import nearest_miss
 
 
 def test_candidates_are_ranked_by_cost_and_carry_the_load() -> None:

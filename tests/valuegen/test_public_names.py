@@ -30,6 +30,7 @@ SLOW = {
     "jsonschema",
     "ruamel",
     "http",
+    "tomllib",
     "huggingface_hub",
     "ssl",
     "torch",

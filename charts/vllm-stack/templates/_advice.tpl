@@ -31,7 +31,7 @@
 {{- if $m.disaggregated }}
 - models.{{ $m.key }}: its Service leads to decode, which then also reads the prompts; only a router that knows both roles sends prompts to prefill (docs/workloads.md).
 {{- end }}
-{{- $replicas := 0 }}{{ range $m.workloads }}{{ $replicas = add $replicas .replicas }}{{ end }}
+{{- $replicas := 0 }}{{ range $m.workloads }}{{ $replicas = add $replicas (ternary .leastReplicas .replicas (hasKey . "leastReplicas")) }}{{ end }}
 {{- if eq (int $replicas) 1 }}{{ $single = append $single $m.key }}{{ end }}
 {{- end }}
 {{- range .resolved.downloads }}
@@ -42,6 +42,7 @@
 {{- with $single }}
 - One replica only: {{ join ", " . }}. A rollout or a node drain stops the model until its pod is loaded again; set replicas: 2 to serve without a gap.
 {{- end }}
+{{- include "vllm-stack.scalingAdvice" . }}
 {{- $existing := list }}{{ range .Values.secrets }}{{ $existing = append $existing .existingSecret }}{{ end }}
 {{- with compact $existing }}
 - A changed Secret that exists outside the release does not restart pods ({{ join ", " . }}); set defaults.rollout.restartedAt to a new text.

@@ -52,6 +52,7 @@ A buffer for KV cache lies beside them, or beside the 64 MiB that a pod without 
 {{- $_ := set $w "graceSeconds" $grace -}}
 {{- $budget := int $body.startup.budgetSeconds -}}
 {{- $_ := set $w "budgetSeconds" $budget -}}
+{{- if ne ($body.autoscaling.mode | default "none") "none" }}{{ include "vllm-stack.scaling" . }}{{ end -}}
 {{/* How long a rollout may take: each wave of pods stops, then starts. */}}
 {{- $wave := 1 }}{{ range pick $body.rollout "maxSurge" "maxUnavailable" }}{{ if not (kindIs "string" .) }}{{ $wave = max $wave . }}{{ end }}{{ end -}}
 {{- $waves := div (add $w.replicas $wave -1) $wave | max 1 -}}

@@ -13,6 +13,7 @@ metadata:
     {{- if ne (.root.Values.mesh | default "none") "none" }}
     {{- include "vllm-stack.meshLabels" . | trim | nindent 4 }}
     {{- end }}
+    {{- with $w.wvaVariant }}{{ print "llm-d.ai/variant: " . | nindent 4 }}{{ end }}
     {{- range $name, $value := $labels }}
     {{ $name }}: {{ quote $value }}
     {{- end }}

@@ -14,6 +14,7 @@
 {{- define "vllm-stack.validateWorkload" -}}
 {{- $w := .w }}{{ $body := $w.body }}{{ $p := $body.parallelism -}}
 {{- include "vllm-stack.validateSource" . -}}
+{{- if $w.scaler }}{{ include "vllm-stack.validateScaling" . }}{{ end -}}
 {{- range $key, $_ := pick $w.own "source" "servedNames" "service" "tls" "variants" -}}
 {{- include "vllm-stack.error" (list $ $key (print "variants share it, they are workloads of one model; set models." $w.model "." $key)) -}}
 {{- end -}}

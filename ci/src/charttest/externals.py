@@ -1,4 +1,4 @@
-"""Stand-ins for what a release expects to exist: Secrets, claims, accounts and Services that it refers to."""
+"""Stand-ins for what a release expects to exist: Secrets, claims, accounts, Services and sign-ins that it refers to."""
 
 from __future__ import annotations
 
@@ -36,4 +36,6 @@ def _object(external: str, data: dict[str, str]) -> dict[str, Any]:
         return {**common, "spec": {"accessModes": ["ReadWriteMany"], "resources": size}}
     if kind == "Service":
         return {**common, "spec": {"clusterIP": "None"}}
+    if kind == "TriggerAuthentication":
+        return {**common, "apiVersion": "keda.sh/v1alpha1", "spec": {}}
     return common

@@ -20,7 +20,7 @@ from valuegen.overhead import (
     layer_pass,
     sampler_pass,
 )
-from valuegen.parallel import padded_vocab
+from valuegen.split import padded_vocab
 from valuegen.units import GIB
 
 if TYPE_CHECKING:

@@ -11,6 +11,8 @@ report is predicted with coefficients fitted without any log of the same model.
 from __future__ import annotations
 
 import argparse
+import json
+import tomllib
 from pathlib import Path
 
 import accuracy
@@ -38,7 +40,11 @@ def main() -> None:
             parser.error("--add: needs --gpu and --model, which a log does not name as valuegen does")
         add(asked.add, asked.gpu, asked.model, asked.source)
     records = read()
-    COEFFICIENTS.write_text(written(fit(records)), encoding="utf-8")
+    text = written(fit(records))
+    COEFFICIENTS.write_text(text, encoding="utf-8")
+    # As carry_facts.py does for all facts: what the commands read.
+    carried = json.dumps(tomllib.loads(text), separators=(",", ":")) + "\n"
+    COEFFICIENTS.with_suffix(".json").write_text(carried, encoding="utf-8")
     REPORT.write_text(accuracy.document(records), encoding="utf-8")
 
 

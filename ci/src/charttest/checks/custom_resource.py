@@ -27,6 +27,7 @@ _MODULES = {
         "docs/content/reference/dynamic-configuration/traefik.io_middlewares.yaml",
     ),
     "leaderworkerset.x-k8s.io": ("sigs.k8s.io/lws", "config/crd/bases"),
+    "keda.sh": ("github.com/kedacore/keda/v2", "config/crd/bases"),
 }
 
 

@@ -38,6 +38,7 @@ CRD_FOLDERS = (
         "docs/content/reference/dynamic-configuration/traefik.io_middlewares.yaml",
     ),
     ("sigs.k8s.io/lws", "config/crd/bases/leaderworkerset.x-k8s.io_leaderworkersets.yaml"),
+    ("github.com/kedacore/keda/v2", "config/crd/bases"),
 )
 # The CRDs that charts use, where a module has many more.
 CRD_NAMES = {"istio.io/api": "(virtualservices|destinationrules)"}

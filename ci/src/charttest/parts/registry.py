@@ -149,6 +149,7 @@ MODULES = {
     "sigs.k8s.io/gateway-api-inference-extension": "crds",
     "sigs.k8s.io/lws": "lws",
     "istio.io/api": "crds",
+    "github.com/kedacore/keda/v2": "crds",
     "github.com/traefik/traefik/v3": "crds",
 }
 """Modules whose files (not binaries) are used, by the family that pins them."""

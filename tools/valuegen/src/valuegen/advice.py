@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from valuegen import kvcache
 from valuegen.catalog.gpus import planned_gpus, slices
 from valuegen.fit import FitResult, judge
+from valuegen.frozen import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

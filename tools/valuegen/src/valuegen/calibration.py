@@ -7,13 +7,12 @@ each one stands for.
 from __future__ import annotations
 
 import re
-import tomllib
-from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from valuegen.errors import UsageError
+from valuegen.facts import read_facts
+from valuegen.frozen import dataclass
 
 DEFAULT_VLLM_VERSION = "0.33.0"
 OLDEST, NEWEST = (0, 10), (0, 33)
@@ -138,4 +137,4 @@ def _known(minor: Minor) -> Calibration:
 
 @cache
 def _document() -> dict[str, Any]:
-    return tomllib.loads(Path(__file__).with_name("calibration.toml").read_text(encoding="utf-8"))
+    return read_facts("calibration")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from valuegen.checks import RULES, Finding, Found, Subject, schema
 from valuegen.document import SCHEMA
 from valuegen.errors import UsageError
+from valuegen.frozen import dataclass
 from valuegen.host import ORDINARY_READ
 from valuegen.judgement import judge_workload
 from valuegen.workload import workloads

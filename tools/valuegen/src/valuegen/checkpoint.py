@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
 
 from valuegen.errors import ModelError
+from valuegen.frozen import dataclass
 from valuegen.units import ceil_div
 
 if TYPE_CHECKING:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from valuegen import architectures, quantization_readers, shape
 from valuegen.architectures.base import KvLayer, LatentKv, StateKv, text_keys
 from valuegen.errors import ModelError
+from valuegen.frozen import dataclass
 from valuegen.keys import Keys
 
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ class ModelConfig:
     modules: tuple[Module, ...]
     kv_layers: tuple[tuple[KvCache, ...], ...]  # the caches of each decoder layer
     shape: Shape  # of a pass
+    predict_layers: int = 0  # that draft the next tokens (MTP)
+    draft: ModelConfig | None = None  # what --speculative-config adds
     assumptions: tuple[str, ...] = ()  # of a model that was read from its checkpoint's headers alone
 
     @cached_property
@@ -147,6 +149,7 @@ class ModelConfig:
                 layers=len(caches),
                 recurrent=any(isinstance(cache, StateKv) for layer in caches for cache in layer),
             ),
+            predict_layers=_predict_layers(text_keys(keys), architecture),
             assumptions=assumptions,
         )
 
@@ -210,6 +213,14 @@ def _lengths(text: Keys, described: Architecture) -> tuple[int, int]:
     if described.rope.type == "longrope":  # the long factors cost quality: not used unless asked for
         return text.positive("original_max_position_embeddings", limit), limit
     return limit, limit
+
+
+def _predict_layers(text: Keys, architecture: str) -> int:
+    """Source: config/speculative.py (hf_config_override), models/qwen3_next_mtp.py (the default of 1)."""
+    for key in ("num_nextn_predict_layers", "mtp_num_hidden_layers"):
+        if text.has(key):
+            return text.count(key, 0)
+    return 1 if architecture == "Qwen3NextForCausalLM" else 0
 
 
 def _caches(layer: KvCache | tuple[KvCache, ...] | None) -> tuple[KvCache, ...]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from valuegen import weights
+from valuegen import scaling, weights
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from valuegen.fit import FitResult, Rank
     from valuegen.kvcache import KvCacheLayout, KvCapacity
     from valuegen.model import Model
@@ -18,7 +20,7 @@ EXACT_VERSION = "0.33.0"  # the vLLM whose code the exact arithmetic follows
 
 def fit_document(result: FitResult) -> dict[str, Any]:
     """The whole document of one configuration."""
-    gpu, model = result.gpu, result.model
+    gpu, model, targets = result.gpu, result.model, scaling_document(result)
     return {
         "schema": SCHEMA,
         "vllm_version": result.vllm_version,
@@ -40,14 +42,22 @@ def fit_document(result: FitResult) -> dict[str, Any]:
             "assumptions": list(gpu.assumptions),
         },
         "settings": _settings(result),
+        "profile": [asdict(choice) for choice in result.choices],
         "verdict": result.verdict,
         "reasons": [reason.to_dict() for reason in result.reasons],
         "ranks": [_rank(rank) for rank in result.ranks],
         "kv_cache": _cache(result.layout, result.capacity),
         "host": asdict(result.host) if result.host else None,
+        "scaling": targets,
         "ranges": _ranges(result),
-        "provenance": _provenance(result),
+        "provenance": _provenance(result, targets or {}),
     }
+
+
+def scaling_document(result: FitResult, usd_per_gpu: float | None = None) -> dict[str, float | None] | None:
+    """When a scaler should add a replica, and what that costs; None for what does not fit."""
+    targets = scaling.targets(result, usd_per_gpu)
+    return dict(vars(targets)) if targets else None  # asdict is ten times as slow
 
 
 def _checkpoint(model: Model) -> dict[str, int] | None:
@@ -66,6 +76,9 @@ def _rank(rank: Rank) -> dict[str, int]:
     return {
         "pipeline_stage": rank.pipeline_stage,
         "weights_bytes": rank.weights_bytes,
+        "lora_bytes": rank.lora_bytes,
+        "draft_weights_bytes": rank.draft_weights_bytes,
+        "offloaded_bytes": rank.offloaded_bytes,
         "activation_bytes": rank.activation.point,
         "cuda_graph_bytes": rank.cuda_graphs.point,
         "non_torch_bytes": rank.non_torch.point,
@@ -112,7 +125,7 @@ def _ranges(result: FitResult) -> dict[str, list[float]]:
         ):
             ranges[f"ranks.{number}.{field}"] = [max(0, estimate.low), max(0, estimate.high)]
         ranges[f"ranks.{number}.num_blocks"] = [
-            max(0, end) // rank.bytes_per_block for end in (rank.kv_cache.low, rank.kv_cache.high)
+            rank.blocks(end) for end in (rank.kv_cache.low, rank.kv_cache.high)
         ]
     if result.capacity_range:
         low, high = result.capacity_range
@@ -122,7 +135,7 @@ def _ranges(result: FitResult) -> dict[str, list[float]]:
     return ranges
 
 
-def _provenance(result: FitResult) -> dict[str, dict[str, str]]:
+def _provenance(result: FitResult, targets: Iterable[str]) -> dict[str, dict[str, str]]:
     """exact: as vLLM counts it; derived: from exact numbers; calibrated: measured; assumed: a proposal."""
     derived, assumed = ("derived", EXACT_VERSION), ("assumed", EXACT_VERSION)
     exact = ("exact", EXACT_VERSION)
@@ -139,6 +152,9 @@ def _provenance(result: FitResult) -> dict[str, dict[str, str]]:
     for number in range(len(result.ranks)):
         for field, kind in (
             ("weights_bytes", counted),
+            ("lora_bytes", counted),
+            ("draft_weights_bytes", counted),
+            ("offloaded_bytes", derived),
             ("activation_bytes", measured),
             ("cuda_graph_bytes", measured),
             ("non_torch_bytes", measured),
@@ -156,4 +172,6 @@ def _provenance(result: FitResult) -> dict[str, dict[str, str]]:
     if result.host:
         for field in asdict(result.host):
             kinds[f"host.{field}"] = derived if field == "shared_memory_bytes" else assumed
+    for field in targets:
+        kinds[f"scaling.{field}"] = cache if field == "requests_per_replica" else assumed
     return {path: {"kind": kind, "vllm_version": version} for path, (kind, version) in kinds.items()}

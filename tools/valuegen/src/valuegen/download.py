@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import ssl
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cache
@@ -14,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, HTTPSHandler, Request, build_opener
+
+from valuegen.frozen import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,18 +6,22 @@ Source: vLLM 0.33.0 engine/arg_utils.py (get_batch_defaults and its caller), con
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
 
 from valuegen import limits
+from valuegen.frozen import dataclass
 from valuegen.kvblocks import DEFAULT_BLOCK_SIZE, block_size
 from valuegen.units import GIB
 
 if TYPE_CHECKING:
     from valuegen.config import ModelConfig
+    from valuegen.speculation import Speculation
 
 FP8_CACHE_ON_BLACKWELL = ("GlmMoeDsaForCausalLM",)  # model_executor/models/config.py
 DEFAULT_GPU_MEMORY_UTILIZATION = 0.92
+DEFAULT_LORA_RANK = 16  # config/lora.py
 
 T = TypeVar("T")
 
@@ -44,6 +48,20 @@ class EngineSettings:
     async_scheduling: bool | None = None
     disable_hybrid_kv_cache_manager: bool | None = None
     enforce_eager: bool | None = None
+    enable_lora: bool | None = None
+    max_loras: int | None = None
+    max_lora_rank: int | None = None
+    max_cpu_loras: int | None = None
+    lora_dtype: str | None = None
+    fully_sharded_loras: bool | None = None
+    speculative_config: Speculation | None = None
+    cpu_offload_gb: float | None = None
+    offload_backend: str | None = None
+    offload_group_size: int | None = None
+    offload_num_in_group: int | None = None
+    offload_prefetch_step: int | None = None
+    kv_offloading_size: float | None = None
+    kv_offloading_backend: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +86,37 @@ class ResolvedSettings:
     async_scheduling: bool
     disable_hybrid_kv_cache_manager: bool
     enforce_eager: bool
+    enable_lora: bool
+    max_loras: int
+    max_lora_rank: int
+    max_cpu_loras: int
+    lora_dtype: str
+    fully_sharded_loras: bool
+    speculative_config: Speculation | None
+    cpu_offload_gb: float  # GiB, of each GPU
+    offload_backend: str
+    offload_group_size: int
+    offload_num_in_group: int
+    offload_prefetch_step: int
+    kv_offloading_size: float | None  # GiB, of all GPUs of an engine
+    kv_offloading_backend: str
     compute_capability: tuple[int, int]  # of the GPU; no setting, but what kernels depend on
+
+    @property
+    def offloads(self) -> bool:
+        """Whether weights or KV blocks are kept in the host's memory."""
+        return (
+            self.cpu_offload_gb != 0
+            or self.offload_group_size > 0
+            or self.offload_backend != "auto"
+            or self.kv_offloading_size is not None
+            or self.kv_offloading_backend != "native"
+        )
+
+    @property
+    def drafted_tokens(self) -> int:
+        """Tokens that are drafted for each request in a step."""
+        return self.speculative_config.tokens if self.speculative_config is not None else 0
 
     @property
     def max_in_flight_tokens(self) -> int:
@@ -89,10 +137,22 @@ def resolve(
 
     Nothing is judged here: sizes that vLLM refuses pass through and are refused by `parallel`.
     """
+    defaults = batch_defaults(gpu_memory_bytes, gpu_name, compute_capability)
+    return _resolved(config, settings, defaults, compute_capability)
+
+
+@lru_cache(maxsize=1024)
+def _resolved(
+    config: ModelConfig,
+    settings: EngineSettings,
+    batch: tuple[int, int],
+    compute_capability: tuple[int, int],
+) -> ResolvedSettings:
+    """The same for every GPU of one compute capability whose batch defaults are alike."""
     max_model_len = config.max_model_len
     if settings.max_model_len not in (None, -1):  # -1 asks vLLM to fit it: the longest is the start
         max_model_len = settings.max_model_len
-    batched_tokens, seqs = batch_defaults(gpu_memory_bytes, gpu_name, compute_capability)
+    batched_tokens, seqs = batch
     max_num_seqs = _or(settings.max_num_seqs, seqs)
     max_num_batched_tokens = settings.max_num_batched_tokens
     if max_num_batched_tokens is None:
@@ -122,8 +182,26 @@ def resolve(
         async_scheduling=_or(settings.async_scheduling, not config.is_pooling),
         disable_hybrid_kv_cache_manager=_or(settings.disable_hybrid_kv_cache_manager, False),
         enforce_eager=_or(settings.enforce_eager, False),
+        enable_lora=_or(settings.enable_lora, False),
+        max_loras=_or(settings.max_loras, 1),
+        max_lora_rank=_or(settings.max_lora_rank, DEFAULT_LORA_RANK),
+        max_cpu_loras=_or(settings.max_cpu_loras, _or(settings.max_loras, 1)),
+        lora_dtype=_or(settings.lora_dtype, "auto"),
+        fully_sharded_loras=_or(settings.fully_sharded_loras, False),
+        speculative_config=settings.speculative_config,
+        cpu_offload_gb=_or(settings.cpu_offload_gb, 0.0),
+        offload_backend=_or(settings.offload_backend, "auto"),
+        offload_group_size=_or(settings.offload_group_size, 0),
+        offload_num_in_group=_or(settings.offload_num_in_group, 1),
+        offload_prefetch_step=_or(settings.offload_prefetch_step, 1),
+        kv_offloading_size=settings.kv_offloading_size,
+        kv_offloading_backend=_or(settings.kv_offloading_backend, "native"),
         compute_capability=compute_capability,
     )
+    if resolved.speculative_config is not None:
+        from valuegen import speculation  # noqa: PLC0415  (only where something is drafted)
+
+        resolved = replace(resolved, max_model_len=speculation.longest(config, resolved))
     if not limits.can_size_cache(config, resolved):
         return resolved
     tokens = block_size(config.caches, resolved, settings.block_size)

@@ -11,8 +11,9 @@ ValuegenError            everything below; `message` names the input and the rul
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
+
+from valuegen.frozen import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

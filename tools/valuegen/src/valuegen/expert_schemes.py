@@ -7,10 +7,11 @@ quantization/compressed_tensors/compressed_tensors_moe/*.py (the shapes that cre
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import gcd
 from typing import TYPE_CHECKING, Literal
 
+from valuegen.frozen import dataclass
 from valuegen.schemes import MX_BLOCK, Stored
 from valuegen.units import ceil_div, round_up
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from functools import cache
+from dataclasses import replace
+from functools import cache, lru_cache
 from math import ceil
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,16 +17,19 @@ from valuegen.calibration import (
 )
 from valuegen.document import fit_document
 from valuegen.engine import EngineSettings, ResolvedSettings, resolve
-from valuegen.errors import Reason
+from valuegen.extras import Extras, extras, graphs, pinned_bytes
+from valuegen.frozen import dataclass
 from valuegen.host import DEFAULT_PACE, HostNeeds, Pace, gpus_per_replica, host_needs
-from valuegen.overhead import Estimate, activation, beside_budget, context_bytes, cuda_graphs, non_torch
-from valuegen.words import gib
+from valuegen.overhead import Estimate, activation, non_torch, plus
+from valuegen.shortage import shortage
 
 if TYPE_CHECKING:
     from valuegen.catalog.gpus import Gpu
     from valuegen.config import ModelConfig
+    from valuegen.errors import Reason
     from valuegen.kvcache import KvCacheLayout, KvCapacity
     from valuegen.model import Model
+    from valuegen.profiles import Choice
 
 AUTO_LENGTH = -1  # --max-model-len auto: vLLM takes the longest that fits
 
@@ -39,6 +42,9 @@ class Rank:
 
     pipeline_stage: int
     weights_bytes: int
+    lora_bytes: int
+    draft_weights_bytes: int
+    offloaded_bytes: int  # of the weights, in the host's memory instead
     activation: Estimate
     cuda_graphs: Estimate  # as far as it is taken from the budget
     non_torch: Estimate
@@ -49,12 +55,21 @@ class Rank:
     @property
     def num_blocks(self) -> int:
         """KV blocks of this GPU by itself."""
-        return max(0, self.kv_cache.point) // self.bytes_per_block
+        return self.blocks(self.kv_cache.point)
+
+    def blocks(self, available: int) -> int:
+        """KV blocks in that many bytes; none where the model has no cache."""
+        return max(0, available) // self.bytes_per_block if self.bytes_per_block else 0
 
     @property
     def needed_before_cache_bytes(self) -> int:
         """What the GPU holds before any KV cache, at the safe end of the estimates."""
-        return self.weights_bytes + self.activation.high + self.cuda_graphs.high + self.non_torch.high
+        return self.loaded_bytes + self.activation.high + self.cuda_graphs.high + self.non_torch.high
+
+    @property
+    def loaded_bytes(self) -> int:
+        """What stays on the GPU after loading."""
+        return self.weights_bytes + self.lora_bytes + self.draft_weights_bytes - self.offloaded_bytes
 
 
 @dataclass(frozen=True)
@@ -72,8 +87,10 @@ class FitResult:
     layout: KvCacheLayout | None = None
     capacity: KvCapacity | None = None
     capacity_range: tuple[KvCapacity, KvCapacity] | None = None
-    host: HostNeeds | None = None
+    host: HostNeeds | None = None  # of the pod, or of each where a replica spans several nodes
     pace: Pace = DEFAULT_PACE
+    nodes: int = 1  # that one replica spans
+    choices: tuple[Choice, ...] = ()  # what a profile set
 
     @property
     def fits(self) -> bool:
@@ -107,8 +124,12 @@ def fit(
     *,
     vllm_version: str = DEFAULT_VLLM_VERSION,
     pace: Pace | None = None,
+    nodes: int = 1,
+    profile: str | None = None,
 ) -> FitResult:
     """Judge one configuration; a configuration that does not fit carries the nearest changes that help.
+
+    `nodes` are what one replica spans; a `profile` (profiles.PROFILES) sets what `settings` leave unset.
 
     Raises UsageError for a vLLM version or a number outside its range.
     """
@@ -116,8 +137,8 @@ def fit(
 
     settings = settings or EngineSettings()
     if settings.max_model_len == AUTO_LENGTH:
-        settings = replace(settings, max_model_len=_longest(model, gpu, settings, vllm_version))
-    result = judge(model, gpu, settings, vllm_version=vllm_version, pace=pace)
+        settings = replace(settings, max_model_len=_longest(model, gpu, settings, vllm_version, profile))
+    result = judge(model, gpu, settings, vllm_version=vllm_version, pace=pace, nodes=nodes, profile=profile)
     if result.verdict != "too-big":
         return result
     changes = nearest_changes(result, settings)
@@ -125,13 +146,16 @@ def fit(
     return replace(result, reasons=reasons)
 
 
-def _longest(model: Model, gpu: Gpu, settings: EngineSettings, vllm_version: str) -> int | None:
+def _longest(
+    model: Model, gpu: Gpu, settings: EngineSettings, vllm_version: str, profile: str | None
+) -> int | None:
     """What --max-model-len auto comes to: the longest that starts; None (the model's own) if none does."""
-    result = judge(model, gpu, replace(settings, max_model_len=None), vllm_version=vllm_version)
+    unset = replace(settings, max_model_len=None)
+    result = judge(model, gpu, unset, vllm_version=vllm_version, profile=profile)
     available = [max(0, rank.kv_cache.low) for rank in result.ranks]
     if result.verdict != "too-big" or not any(available):
         return None
-    return kvcache.largest_max_model_len(model.config, result.settings, available) or None
+    return kvcache.largest_max_model_len(result.model.config, result.settings, available) or None
 
 
 def judge(
@@ -141,10 +165,23 @@ def judge(
     *,
     vllm_version: str = DEFAULT_VLLM_VERSION,
     pace: Pace | None = None,
+    nodes: int = 1,
+    profile: str | None = None,
 ) -> FitResult:
     """Like `fit`, without the search for changes that would help."""
     fitted = calibration(vllm_version)
+    if settings.speculative_config is not None:
+        from valuegen.speculation import joined  # noqa: PLC0415  (only where something is drafted)
+
+        model, asked = joined(model, settings.speculative_config)
+        settings = replace(settings, speculative_config=asked)
     config = model.config
+    choices: tuple[Choice, ...] = ()
+    if profile is not None:
+        from valuegen.profiles import choose  # noqa: PLC0415  (only who asks for one needs them)
+
+        choices = choose(profile, config, gpu, settings, fitted)
+        settings = replace(settings, **{choice.setting: choice.value for choice in choices})
     if settings.gpu_memory_utilization is None:
         settings = replace(settings, gpu_memory_utilization=default_utilization(fitted.minor))
     resolved = resolve(
@@ -154,6 +191,7 @@ def judge(
         gpu_name=gpu.name,
         compute_capability=gpu.compute_capability,
     )
+    split = _split(config, resolved)
     base = FitResult(
         model=model,
         gpu=gpu,
@@ -162,25 +200,24 @@ def judge(
         calibration=fitted,
         verdict="invalid",
         pace=pace or DEFAULT_PACE,
-        reasons=(
-            *parallel.refusals(config, resolved, compute_capability=gpu.compute_capability),
-            *platforms.refusals(config, resolved, gpu, fitted.minor),
-        ),
+        reasons=(*split.refusals, *platforms.refusals(config, resolved, gpu, fitted.minor)),
         ranks=(),
+        nodes=nodes,
+        choices=choices,
     )
-    if base.reasons:
+    layout = split.layout
+    if layout is None or base.reasons:
         return base
 
-    layout = kvcache.layout(config, resolved)
     ranks = tuple(
-        _rank(config, resolved, gpu, fitted=fitted, layout=layout, stage=stage)
-        for stage in range(len(layout.stages))
+        _rank(config, resolved, gpu, fitted=fitted, layout=layout, weight=weight, extra=extra, stage=stage)
+        for stage, (weight, extra) in enumerate(zip(split.weights, split.extras, strict=True))
     )
     low, point, high = (
         kvcache.capacity(layout, [max(0, getattr(rank.kv_cache, end)) for rank in ranks])
         for end in ("low", "point", "high")
     )
-    reasons = _too_big(config, resolved, gpu, fitted=fitted, layout=layout, ranks=ranks, safe=low)
+    reasons = shortage(config, resolved, gpu, fitted=fitted, layout=layout, ranks=ranks, safe=low)
     return replace(
         base,
         verdict="too-big" if reasons else "fits",
@@ -190,14 +227,43 @@ def judge(
         capacity=point,
         capacity_range=(low, high),
         host=host_needs(
-            resolved, _checkpoint_bytes(config), base.pace, takes_images=config.shape.encoder is not None
+            resolved,
+            _checkpoint_bytes(config),
+            base.pace,
+            takes_images=config.shape.encoder is not None,
+            nodes=nodes,
+            pinned=pinned_bytes(config, resolved),
         ),
     )
 
 
+@dataclass(frozen=True)
+class _Split:
+    """What a split comes to on every GPU of one compute capability. Bytes of weights by pipeline stage."""
+
+    refusals: tuple[Reason, ...]
+    layout: KvCacheLayout | None = None  # None: refused
+    weights: tuple[int, ...] = ()
+    extras: tuple[Extras, ...] = ()
+
+
+@lru_cache(maxsize=1024)
+def _split(config: ModelConfig, settings: ResolvedSettings) -> _Split:
+    """A search asks for the same split on many GPUs; its tensors are walked once."""
+    refusals = tuple(parallel.refusals(config, settings, compute_capability=settings.compute_capability))
+    if refusals:
+        return _Split(refusals)
+    stages = range(settings.pipeline_parallel_size)
+    held = tuple(weights.loaded_weights_bytes(config, settings, stage) for stage in stages)
+    added = tuple(extras(config, settings, stage) for stage in stages)
+    return _Split((), kvcache.layout(config, settings), held, added)
+
+
 @cache
 def _checkpoint_bytes(config: ModelConfig) -> int:
-    return weights.checkpoint_bytes(config)
+    draft = config.draft
+    own = draft is not None and draft.name != config.name  # MTP layers are in the checkpoint itself
+    return weights.checkpoint_bytes(config) + (weights.checkpoint_bytes(draft) if draft and own else 0)
 
 
 def _rank(
@@ -207,23 +273,19 @@ def _rank(
     *,
     fitted: Calibration,
     layout: KvCacheLayout,
+    weight: int,
+    extra: Extras,
     stage: int,
 ) -> Rank:
-    held = weights.loaded_weights_bytes(config, settings, stage)
+    last_stage = stage == settings.pipeline_parallel_size - 1
     if gpu.is_amd:
         from valuegen import rocm  # noqa: PLC0415  (few plans are for AMD)
 
-        held += rocm.padding_bytes(config, settings, stage)
-    peak = activation(
-        config.shape,
-        settings,
-        fitted,
-        first_stage=stage == 0,
-        last_stage=stage == settings.pipeline_parallel_size - 1,
-    )
-    graphs = (
-        cuda_graphs(config.shape, settings, gpu, fitted) if fitted.graphs_in_budget else Estimate(0, 0, 0)
-    )
+        weight += rocm.padding_bytes(config, settings, stage)
+    held = weight + extra.lora + extra.draft - extra.offloaded
+    peak = activation(config.shape, settings, fitted, first_stage=stage == 0, last_stage=last_stage)
+    peak = plus(peak, Estimate(extra.buffers, extra.buffers, extra.buffers)) if extra.buffers else peak
+    captured = graphs(config, settings, gpu, fitted=fitted, last_stage=last_stage)
     outside = non_torch(settings, gpu, fitted)
     # vLLM 0.33.0 v1/worker/utils.py (request_memory)
     budget = ceil(gpu.memory_bytes * settings.gpu_memory_utilization)
@@ -233,79 +295,20 @@ def _rank(
         available = Estimate(fixed, fixed, fixed)
     else:
         available = Estimate(
-            point=budget - held - peak.point - graphs.point - outside.point,
-            low=budget - held - peak.high - graphs.high - outside.high,
-            high=budget - held - peak.low - graphs.low - outside.low,
+            point=budget - held - peak.point - captured.point - outside.point,
+            low=budget - held - peak.high - captured.high - outside.high,
+            high=budget - held - peak.low - captured.low - outside.low,
         )
     return Rank(
         pipeline_stage=stage,
-        weights_bytes=held,
+        weights_bytes=weight,
+        lora_bytes=extra.lora,
+        draft_weights_bytes=extra.draft,
+        offloaded_bytes=extra.offloaded,
         activation=peak,
-        cuda_graphs=graphs,
+        cuda_graphs=captured,
         non_torch=outside,
         budget_bytes=budget,
         kv_cache=available,
         bytes_per_block=layout.stages[stage].bytes_per_block,
     )
-
-
-def _too_big(
-    config: ModelConfig,
-    settings: ResolvedSettings,
-    gpu: Gpu,
-    *,
-    fitted: Calibration,
-    layout: KvCacheLayout,
-    ranks: tuple[Rank, ...],
-    safe: KvCapacity,
-) -> list[Reason]:
-    """Why vLLM would not start at the safe end of the estimates; empty if it does."""
-    tightest = min(ranks, key=lambda rank: rank.kv_cache.low)
-    context = context_bytes(gpu)
-    left_over = gpu.memory_bytes - tightest.budget_bytes
-    beside = beside_budget(config.shape, settings, gpu, fitted)
-    if left_over < beside:
-        what = "the CUDA context" if beside == context else "the CUDA context, graphs and kernels"
-        return [
-            Reason(
-                "no-room-for-context",
-                f"--gpu-memory-utilization {settings.gpu_memory_utilization:g}: leaves {gib(left_over)} of "
-                f"{gpu.name} for {what}, {gib(beside)} are needed",
-                f"lower it to {int(100 * (1 - beside / gpu.memory_bytes)) / 100:.2f}",
-            )
-        ]
-    held = tightest.needed_before_cache_bytes
-    if settings.kv_cache_memory_bytes is not None:
-        needed, memory = held + settings.kv_cache_memory_bytes, gpu.memory_bytes - context
-        if needed > memory:
-            return [
-                Reason(
-                    "kv-cache-memory-too-large",
-                    f"--kv-cache-memory-bytes {settings.kv_cache_memory_bytes}: with the weights and buffers "
-                    f"that is {gib(needed)}, {gpu.name} has {gib(memory)}",
-                    f"lower --kv-cache-memory-bytes to {max(0, memory - held)}",
-                )
-            ]
-    elif tightest.kv_cache.low <= 0:
-        return [
-            Reason(
-                "weights-too-large",
-                f"{config.name} on {gpu.name}: {gib(held)} are needed on each GPU before any KV cache, "
-                f"{gib(tightest.budget_bytes)} are granted",
-                "split the model over more GPUs or use a larger one",
-            )
-        ]
-    if safe.fits:
-        return []
-    worst = max(
-        range(len(ranks)), key=lambda stage: safe.min_available_bytes[stage] - ranks[stage].kv_cache.low
-    )
-    return [
-        Reason(
-            "kv-cache-too-small",
-            f"--max-model-len {layout.max_model_len}: one request needs "
-            f"{gib(safe.min_available_bytes[worst])} of KV cache, {gpu.name} has "
-            f"{gib(ranks[worst].kv_cache.low)} left at the safe end of the estimates",
-            "lower --max-model-len",
-        )
-    ]

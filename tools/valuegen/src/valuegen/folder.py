@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from stat import S_ISREG
 from typing import TYPE_CHECKING, TypeVar
 
 from valuegen.errors import ModelError
+from valuegen.frozen import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

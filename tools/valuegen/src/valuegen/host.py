@@ -6,9 +6,9 @@ more than a proposal is marked "assumed" in the output.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from valuegen.frozen import dataclass
 from valuegen.units import GIB, MIB, ceil_div, round_up
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ DEFAULT_PACE = Pace()
 
 @dataclass(frozen=True)
 class HostNeeds:
-    """For one replica; bytes, whole cores, seconds."""
+    """For one pod, which is a replica unless that spans nodes; bytes, whole cores, seconds."""
 
     shared_memory_bytes: int
     memory_request_bytes: int
@@ -75,13 +75,18 @@ def host_needs(
     pace: Pace = DEFAULT_PACE,
     *,
     takes_images: bool = False,
+    nodes: int = 1,
+    pinned: int = 0,
 ) -> HostNeeds:
-    """What the pod of one replica should ask for."""
-    gpus = gpus_per_replica(settings)
-    shared = shared_memory(settings)
+    """What the pod of one replica should ask for, or each of its pods on several nodes.
+
+    `pinned` bytes of a replica hold offloaded weights and adapters.
+    """
+    gpus = ceil_div(gpus_per_replica(settings), nodes)
+    shared = shared_memory(settings, nodes)
     # all_token_ids, pinned per worker: one int32 per token of every possible request.
     # Source: vLLM 0.33.0 v1/worker/gpu/states.py
-    pinned = 4 * settings.max_num_seqs * settings.max_model_len * gpus
+    pinned = ceil_div(pinned, nodes) + 4 * settings.max_num_seqs * settings.max_model_len * gpus
     shard = min(LARGEST_SHARD, checkpoint_bytes)
     images = MM_CACHE * (1 + settings.data_parallel_size) if takes_images else 0
     request = SERVER_REQUEST + WORKER_REQUEST * gpus + pinned + shared
@@ -102,13 +107,18 @@ def gpus_per_replica(settings: ResolvedSettings) -> int:
     return settings.tensor_parallel_size * settings.pipeline_parallel_size * settings.data_parallel_size
 
 
-def shared_memory(settings: ResolvedSettings) -> int:
-    """Bytes of /dev/shm. One GPU per engine runs in-process and has no rings; the floor stays."""
+def shared_memory(settings: ResolvedSettings, nodes: int = 1) -> int:
+    """Bytes of /dev/shm of a pod. One GPU per engine runs in-process and has no rings; the floor stays."""
     workers = settings.tensor_parallel_size * settings.pipeline_parallel_size
+    blocks = 0
+    if settings.kv_offloading_size is not None:
+        from valuegen.offload import kv_region_bytes  # noqa: PLC0415  (only where KV blocks are kept)
+
+        blocks = kv_region_bytes(settings)
     if workers == 1:
-        return NCCL_SHARED
-    rings = RPC_RING + RESPONSE_RING * workers + GROUP_RING
-    return rings * settings.data_parallel_size + NCCL_SHARED
+        return NCCL_SHARED + blocks
+    rings = RPC_RING + RESPONSE_RING * ceil_div(workers, nodes) + GROUP_RING
+    return rings * settings.data_parallel_size + NCCL_SHARED + ceil_div(blocks, nodes)
 
 
 def startup_seconds(checkpoint_bytes: int, pace: Pace) -> int:

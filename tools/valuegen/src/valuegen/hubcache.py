@@ -11,10 +11,10 @@ import os
 import re
 import tempfile
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from valuegen.folder import Folder
+from valuegen.frozen import dataclass
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 

@@ -15,7 +15,7 @@ from valuegen.fit import fit
 from valuegen.model import Model
 from valuegen.serve.settings import ValueOfFlagError, engine_settings
 from valuegen.serve.words import from_map, from_words
-from valuegen.workload import chart
+from valuegen.workload import VLLM, chart
 
 if TYPE_CHECKING:
     from valuegen.fit import FitResult
@@ -32,6 +32,8 @@ def judge_workload(workload: Workload, name: str | None, bytes_per_second: int) 
     `name` is what the model is called, where its source cannot be read; weights are read with
     `bytes_per_second`.
     """
+    if workload.engine != VLLM:
+        return Subject(workload, (), None, (), {}, bytes_per_second)
     flags = (*from_map(workload.section("args")), *from_words(workload.body.get("extraArgs") or []))
     missing: dict[str, list[Found]] = {}
     model = _model(workload, name, missing)
@@ -42,10 +44,15 @@ def judge_workload(workload: Workload, name: str | None, bytes_per_second: int) 
         try:
             # Where a flag that the chart sets is repeated, the pod is planned by the chart's key.
             free = [flag for flag in flags if flag.name not in chart()["owned"]]
-            settings = engine_settings(workload.section("parallelism"), free)
-            results = tuple(fit(model, gpu, settings, vllm_version=version) for gpu in gpus)
+            sizes = workload.section("parallelism")
+            settings, nodes = engine_settings(sizes, free), int(sizes.get("nodes") or 1)
+            results = tuple(fit(model, gpu, settings, vllm_version=version, nodes=nodes) for gpu in gpus)
         except ValueOfFlagError:  # which the rule flag-value reports
             results = ()
+        except ModelError as error:  # of a draft
+            missing[unknown_model.RULE.id] = [
+                Found(("args", "speculative-config"), error.message.partition(": ")[2], error.fix)
+            ]
     told = {rule: tuple(found) for rule, found in missing.items()}
     return Subject(workload, flags, model, results, told, bytes_per_second)
 
@@ -83,7 +90,10 @@ def _gpus(workload: Workload, missing: dict[str, list[Found]]) -> tuple[Gpu, ...
     resource = str(accelerator.get("resource") or "")
     if not resource:
         fix = "measure it; --ignore unknown-gpu leaves this out"
-        found = Found(("accelerator", "resource"), "no GPU is asked for: engines on CPU are not judged", fix)
+        why = "no GPU is asked for: engines on CPU are not judged"
+        if accelerator.get("claims"):
+            why = "which GPU accelerator.claims get is not known: a pod with claims is not judged"
+        found = Found(("accelerator", "resource"), why, fix)
         missing[rule.id] = [found]
         return ()
     products = accelerator.get("product") or _selected(workload)

@@ -6,12 +6,13 @@ v1/core/kv_cache_utils.py (concurrency, tokens).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from valuegen import kvgroups
-from valuegen.kvspecs import specs
-from valuegen.parallel import pipeline_layers
+from valuegen.frozen import dataclass
+from valuegen.kvspecs import model_specs, specs
+from valuegen.split import pipeline_layers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -164,8 +165,9 @@ class _Grouped:
 
     @classmethod
     def of(cls, config: ModelConfig, settings: ResolvedSettings) -> _Grouped:
-        caches = specs(config.caches, settings)
+        caches = model_specs(config, settings)
         counts = [len(layer) for layer in config.kv_layers]
+        counts[-1] += len(caches) - sum(counts)  # a draft is on the last stage
         return cls(
             groups=kvgroups.group(caches, disable_hybrid=settings.disable_hybrid_kv_cache_manager),
             stages=[

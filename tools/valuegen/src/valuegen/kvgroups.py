@@ -6,11 +6,12 @@ _get_kv_cache_bytes_per_block).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from math import lcm
 from typing import TYPE_CHECKING, TypeVar
 
+from valuegen.frozen import dataclass
 from valuegen.units import ceil_div, round_up
 
 if TYPE_CHECKING:

@@ -6,11 +6,12 @@ Source: vLLM 0.33.0 v1/kv_cache_interface.py and the layers' get_kv_cache_spec
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import gcd
 from typing import TYPE_CHECKING, Literal
 
 from valuegen.architectures.base import MODEL_DTYPE, KvLayer, LatentKv, StateKv
+from valuegen.frozen import dataclass
 from valuegen.schemes import (
     DTYPE_BYTES,
     KV_CACHE_DTYPE_BYTES,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from valuegen.architectures.base import KvCache
+    from valuegen.config import ModelConfig
     from valuegen.engine import ResolvedSettings
 
 Type = Literal[
@@ -97,6 +99,16 @@ def specs(caches: Sequence[KvCache], settings: ResolvedSettings) -> list[Spec]:
     return [found[cache] for cache in caches]
 
 
+def model_specs(config: ModelConfig, settings: ResolvedSettings) -> list[Spec]:
+    """The caches of a model and, after them, of its draft."""
+    found = specs(config.caches, settings)
+    if config.draft is not None:
+        from valuegen.speculation import draft_settings  # noqa: PLC0415  (only where there is a draft)
+
+        found += specs(config.draft.caches, draft_settings(settings, config.draft))
+    return found
+
+
 def token_bytes(cache: KvLayer | LatentKv, settings: ResolvedSettings) -> int:
     """Bytes of one token, or of what several tokens are compressed to."""
     if isinstance(cache, LatentKv):
@@ -120,7 +132,8 @@ def state_bytes(cache: StateKv, settings: ResolvedSettings) -> int:
     tp = settings.tensor_parallel_size
     groups = cache.groups if cache.groups % tp == 0 else tp
     channels = (cache.conv_width + groups * cache.group_width) // tp
-    convolution = cache.conv_rows * channels * _element_bytes(MODEL_DTYPE, settings)
+    rows = cache.conv_rows + (settings.drafted_tokens if cache.keeps_drafts else 0)
+    convolution = rows * channels * _element_bytes(MODEL_DTYPE, settings)
     return convolution + cache.units // tp * cache.unit_size * _element_bytes(cache.dtype, settings)
 
 
@@ -174,7 +187,7 @@ def _state(cache: StateKv, settings: ResolvedSettings, padded: int | None) -> Sp
         block_size=settings.block_size if saving else settings.max_model_len,
         cell_bytes=content,
         padded_bytes=padded if padded is not None and padded > content else None,
-        state_blocks=2 + checkpoints if saving else 1,
+        state_blocks=(2 + checkpoints if saving else 1) + settings.drafted_tokens,
     )
 
 

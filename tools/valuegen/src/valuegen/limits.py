@@ -212,7 +212,7 @@ def _cache(config: ModelConfig, settings: ResolvedSettings) -> Iterator[Reason]:
         )
     try:
         kvgroups.group(
-            kvspecs.specs(config.caches, settings), disable_hybrid=settings.disable_hybrid_kv_cache_manager
+            kvspecs.model_specs(config, settings), disable_hybrid=settings.disable_hybrid_kv_cache_manager
         )
     except kvgroups.UngroupableError as problem:
         off = settings.disable_hybrid_kv_cache_manager

@@ -37,6 +37,8 @@ def merge_into(path: Path, document: ValuesDocument) -> bool:
         after = _updated(path, before, document)
     else:
         after = _added(path, before, document, first=not models)
+    if document.root and "scaling" not in existing:
+        after = f"{after.rstrip()}\n\n{document.root}\n"
     if after == before:
         return False
     check(_load(path, after), str(path))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,6 +11,7 @@ from valuegen.catalog.models import find_model, nearest_model
 from valuegen.config import ModelConfig
 from valuegen.errors import ModelError
 from valuegen.folder import Folder
+from valuegen.frozen import dataclass
 
 if TYPE_CHECKING:
     from valuegen.checkpoint import Checkpoint, Files
@@ -51,10 +51,11 @@ class Model:
         return loadable_bytes(self.checkpoint, self.config) - weights.checkpoint_bytes(self.config)
 
     @classmethod
-    def load(cls, name: str, *, revision: str | None = None) -> Model:
+    def load(cls, name: str, *, revision: str | None = None, draft_prefix: str = "") -> Model:
         """The model that `name` means: a directory or config.json, a catalogue name, a Hub id, or a size.
 
-        With a `revision` the Hub is asked, also for a model of the catalogue. Raises ModelError if
+        With a `revision` the Hub is asked, also for a model of the catalogue. A head that drafts is read as
+        the class that vLLM makes of it, with a `draft_prefix` before its name. Raises ModelError if
         nothing of that name can be read as a language model.
         """
         if not name.strip():
@@ -63,10 +64,10 @@ class Model:
         if name.startswith((".", "/", "~")) or name.endswith(".json") or path.is_dir():
             if revision is not None:
                 raise ModelError(f"{name}: a file has no revision", "drop --revision, or name a Hub id")
-            return _from_path(path)
+            return _from_path(path, draft_prefix)
         known = find_model(name)
         if revision is not None:
-            return _from_hub(known.hub if known else name, revision)
+            return _from_hub(known.hub if known else name, revision, draft_prefix)
         if known is not None:
             config = ModelConfig.from_dict(
                 known.config, name=known.name, hf_quant_config=known.hf_quant_config
@@ -76,7 +77,7 @@ class Model:
         if size is not None:
             return _from_size(name, float(size["number"]) * {"b": 1e9, "m": 1e6}[size["unit"].lower()])
         if HUB_ID.fullmatch(name):
-            return _from_hub(name, None)
+            return _from_hub(name, None, draft_prefix)
         suggestion = nearest_model(name)
         fix = f"did you mean {suggestion}? " if suggestion else ""
         raise ModelError(
@@ -101,15 +102,15 @@ SKIPPED = re.compile(r"rotary_emb\.|\.(?:k|v|q|kv)_(?:zero_point|scale)$|\.(?:k|
 SKIPPED_TIED = re.compile(rf"{SKIPPED.pattern}|(?:^|\.)lm_head\.weight$")
 
 
-def _from_path(path: Path) -> Model:
+def _from_path(path: Path, draft_prefix: str) -> Model:
     config_file = path / "config.json" if path.is_dir() else path
     files = Folder(config_file.parent)
-    raw = _read_json(files, config_file.name)
+    raw = _as_draft(_read_json(files, config_file.name), draft_prefix)
     folder = config_file.resolve().parent  # after reading: a loop of links cannot be resolved
     return _read(files, raw, folder.name, str(config_file), uri=str(folder))
 
 
-def _from_hub(repo_id: str, revision: str | None) -> Model:
+def _from_hub(repo_id: str, revision: str | None, draft_prefix: str) -> Model:
     if not HUB_ID.fullmatch(repo_id):
         raise ModelError(
             f"{repo_id}: a revision needs a Hub id (org/name)", "drop --revision, or name the Hub id"
@@ -117,11 +118,21 @@ def _from_hub(repo_id: str, revision: str | None) -> Model:
     from valuegen import hub  # noqa: PLC0415  (only this way in needs the network)
 
     files = hub.Repository(repo_id, revision)
-    raw = _read_json(files, "config.json", fix="use a repository in Transformers format")
+    found = _read_json(files, "config.json", fix="use a repository in Transformers format")
+    raw = _as_draft(found, draft_prefix)
     origin = f"config.json of {repo_id}" + (f" at {revision}" if revision else "")
     return _read(
         files, raw, repo_id.rpartition("/")[2], origin, uri=f"hf://{repo_id}", revision=revision or ""
     )
+
+
+def _as_draft(raw: dict[str, Any], prefix: str) -> dict[str, Any]:
+    """A head's config.json names the class it extends (transformers_utils/configs/eagle.py)."""
+    names = raw.get("architectures")
+    if not prefix or not isinstance(names, list):
+        return raw
+    drafts = [name if not isinstance(name, str) or "Eagle" in name else prefix + name for name in names]
+    return {**raw, "architectures": drafts}
 
 
 def _read(

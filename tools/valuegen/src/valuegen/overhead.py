@@ -8,11 +8,11 @@ the same time is measured: the coefficients are those of calibration.toml.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from valuegen.parallel import padded_vocab
+from valuegen.frozen import dataclass
 from valuegen.schemes import DTYPE_BYTES
+from valuegen.split import padded_vocab
 from valuegen.units import GIB, MIB, ceil_div
 
 if TYPE_CHECKING:
@@ -63,6 +63,11 @@ class Estimate:
     def of(cls, point: float, low: float, high: float) -> Estimate:
         """An estimate in whole bytes."""
         return cls(round(point), round(low), round(high))
+
+
+def plus(*estimates: Estimate) -> Estimate:
+    """The sum, at each end."""
+    return Estimate(*(sum(getattr(each, end) for each in estimates) for end in ENDS))
 
 
 def activation(
@@ -225,7 +230,8 @@ def graph_count(shape: Shape, settings: ResolvedSettings, gpu: Gpu) -> int:
     Source: vLLM 0.33.0 config/compilation.py (FULL_AND_PIECEWISE), v1/worker/gpu/cudagraph_utils.py.
     """
     sizes = capture_sizes(shape, settings, gpu)
-    return len(sizes) + sum(1 for size in sizes if size <= settings.max_num_seqs)
+    decoding = settings.max_num_seqs * (1 + settings.drafted_tokens)
+    return len(sizes) + sum(1 for size in sizes if size <= decoding)
 
 
 def capture_sizes(shape: Shape, settings: ResolvedSettings, gpu: Gpu) -> list[int]:
@@ -234,7 +240,9 @@ def capture_sizes(shape: Shape, settings: ResolvedSettings, gpu: Gpu) -> list[in
     Source: vLLM 0.33.0 config/vllm.py (_set_cudagraph_sizes).
     """
     ceiling = 1024 if gpu.compute_capability[0] == 10 else 512
-    wanted = shape.graph_sizes_up_to or min(2 * settings.max_num_seqs, ceiling)
+    wanted = shape.graph_sizes_up_to or min(
+        2 * settings.max_num_seqs * (1 + settings.drafted_tokens), ceiling
+    )
     largest = min(wanted, settings.max_num_batched_tokens)
     small = [size for size in (1, 2, 4) if size <= largest]
     return [*small, *range(8, min(largest, 248) + 1, 8), *range(256, largest + 1, 16)]

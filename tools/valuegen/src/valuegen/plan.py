@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from math import prod
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any
 
-from valuegen.advice import useful_length
+from valuegen import search
 from valuegen.calibration import DEFAULT_VLLM_VERSION
 from valuegen.catalog.gpus import planned_gpus
-from valuegen.document import SCHEMA
+from valuegen.document import SCHEMA, scaling_document
 from valuegen.engine import EngineSettings
 from valuegen.errors import Reason, UsageError
-from valuegen.fit import AUTO_LENGTH, FitResult, judge
-from valuegen.scaling import replicas_for, requests_per_replica
+from valuegen.fit import AUTO_LENGTH, FitResult
+from valuegen.frozen import dataclass
+from valuegen.scaling import replicas_for, requests_at_once
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -21,14 +21,10 @@ if TYPE_CHECKING:
     from valuegen.catalog.gpus import Gpu
     from valuegen.host import Pace
     from valuegen.model import Model
+    from valuegen.profiles import Preference
 
-TENSOR_SIZES = (1, 2, 4, 8)
-PIPELINE_SIZES = (2, 4, 8)  # tried where tensor parallelism alone finds nothing
 DEFAULT_CONTEXT = 8192  # tokens; a model's own maximum is rarely what a service needs
 DEFAULT_CONCURRENCY = 16  # requests at once
-# Smaller batches that are tried when vLLM's default of 1024 takes the room of the model itself: the
-# logits of every row are in the activation peak.
-SMALLER_BATCHES = (256, 128)
 
 
 @dataclass(frozen=True)
@@ -53,6 +49,15 @@ class Request:
     max_model_len: int
     offers: tuple[GpuOffer, ...]
     settings: EngineSettings
+    max_gpus_per_node: int | None = None  # None: as many as the catalogue says of each GPU
+    max_nodes: int = 1  # that one replica may span
+    profile: str | None = None
+
+    def room(self, offer: GpuOffer) -> search.Room:
+        """What one replica may take of an offer."""
+        per_node = min(offer.gpu.max_together, self.max_gpus_per_node or offer.gpu.max_together)
+        nodes = self.max_nodes if offer.gpu.max_together > 1 or offer.gpu.max_per_node == 1 else 1
+        return search.Room(per_node, nodes, offer.at_most)
 
 
 @dataclass(frozen=True)
@@ -72,13 +77,18 @@ class Candidate:
         return self.replicas * self.fit.gpus
 
     @property
+    def cost_per_replica(self) -> float:
+        """USD per hour for one replica."""
+        return self.fit.gpus * self.offer.price
+
+    @property
     def cost_per_hour(self) -> float:
         """USD for all replicas."""
         return round(self.gpus * self.offer.price, 4)
 
     def to_dict(self) -> dict[str, Any]:
         """The fit document, and what the plan adds."""
-        document = self.fit.to_dict()
+        document = {**self.fit.to_dict(), "nodes": self.fit.nodes}
         if self.rejected is not None:
             return {**document, "rejected": self.rejected.to_dict()}
         return {
@@ -88,6 +98,7 @@ class Candidate:
             "gpus": self.gpus,
             "requests_per_replica": self.requests_per_replica,
             "cost_per_hour": self.cost_per_hour,
+            "scaling": scaling_document(self.fit, self.offer.price),
         }
 
 
@@ -112,15 +123,19 @@ class Plan:
 
     def to_dict(self) -> dict[str, Any]:
         """What `valuegen plan --json` prints."""
+        request = self.request
         return {
             "schema": SCHEMA,
             "request": {
                 "model": self.model.name,
-                "concurrency": self.request.concurrency,
-                "max_model_len": self.request.max_model_len,
+                "concurrency": request.concurrency,
+                "max_model_len": request.max_model_len,
+                "max_gpus_per_node": request.max_gpus_per_node,
+                "max_nodes": request.max_nodes,
+                "profile": request.profile,
                 "gpus": [
                     {"name": offer.gpu.name, "at_most": offer.at_most, "usd_per_hour": offer.price}
-                    for offer in self.request.offers
+                    for offer in request.offers
                 ],
             },
             "candidates": [candidate.to_dict() for candidate in self.candidates],
@@ -134,6 +149,9 @@ def plan(
     *,
     concurrency: int = DEFAULT_CONCURRENCY,
     prices: Mapping[str, float] | None = None,
+    max_gpus_per_node: int | None = None,
+    max_nodes: int = 1,
+    profile: str | None = None,
     vllm_version: str = DEFAULT_VLLM_VERSION,
     pace: Pace | None = None,
 ) -> Plan:
@@ -141,8 +159,9 @@ def plan(
 
     Sizes that `settings` pin are kept; an unset max_model_len means 8192 tokens or the model's
     maximum, whichever is less. `prices` are USD per GPU and hour by GPU name, `pace` decides start-up
-    and drain times. Raises UsageError for a load below one request, and for max_model_len -1 (auto),
-    which has no one length.
+    and drain times. One replica takes at most `max_gpus_per_node` GPUs of at most `max_nodes` nodes; a
+    `profile` sets what `settings` leave unset. Raises UsageError for a load below one request, for an
+    unknown profile, and for max_model_len -1 (auto), which has no one length.
     """
     settings = settings or EngineSettings()
     if settings.max_model_len == AUTO_LENGTH:
@@ -151,90 +170,59 @@ def plan(
         )
     if concurrency < 1:
         raise UsageError(f"--concurrency {concurrency}: is no load", "give at least 1 request")
-    length = settings.max_model_len or min(model.config.max_model_len, DEFAULT_CONTEXT)
-    settings = replace(settings, max_model_len=length)
-    offers = tuple(_offer(entry, prices or {}) for entry in offered or planned_gpus())
+    if max_nodes < 1 or (max_gpus_per_node is not None and max_gpus_per_node < 1):
+        raise UsageError("--max-nodes, --max-gpus-per-node: below 1 there is no replica", "give at least 1")
+    longest, prefers = model.config.max_model_len, None
+    if profile is not None:
+        from valuegen import profiles  # noqa: PLC0415  (only who asks for one needs them)
+
+        purpose = profiles.profile(profile)
+        prefers = purpose.prefers
+    whole = profile is not None and purpose.whole_context
+    length = settings.max_model_len or (longest if whole else min(longest, DEFAULT_CONTEXT))
+    request = Request(
+        concurrency,
+        length,
+        tuple(_offer(entry, prices or {}) for entry in offered or planned_gpus()),
+        replace(settings, max_model_len=length),
+        max_gpus_per_node,
+        max_nodes,
+        profile,
+    )
+    terms = search.Terms(request.settings, vllm_version, pace, profile)
     candidates = [
-        _candidate(result, offer, concurrency)
-        for offer in offers
-        for result in _configurations(model, offer, settings, vllm_version, pace)
+        candidate for offer in request.offers for candidate in _candidates(model, offer, request, terms)
     ]
-    fitting = sorted((entry for entry in candidates if entry.rejected is None), key=_order)
+    fitting = [entry for entry in candidates if entry.rejected is None]
+    fitting.sort(key=lambda entry: _order(entry, prefers))
     ranked = [replace(entry, rank=number) for number, entry in enumerate(fitting, start=1)]
     rejected = [entry for entry in candidates if entry.rejected is not None]
-    return Plan(model, Request(concurrency, length, offers, settings), (*ranked, *rejected))
+    return Plan(model, request, (*ranked, *rejected))
 
 
-def nearest_miss(made: Plan) -> Reason:
-    """Why nothing carries the load: the reason of what came closest, and what would carry it."""
-    if not made.rejected:
-        return _no_split(made.request)
-    closest = made.rejected[0]
-    reason = closest.rejected or closest.fit.reasons[0]
-    return replace(reason, fix=", or ".join([*_other_ways(made, closest)]) or reason.fix)
-
-
-def _no_split(request: Request) -> Reason:
-    """No node has room for the sizes that were asked for."""
-    settings = request.settings
-    sizes = [
-        (f"--{kind}-parallel-size {size}", size)
-        for kind, size in (
-            ("tensor", settings.tensor_parallel_size),
-            ("pipeline", settings.pipeline_parallel_size),
-            ("data", settings.data_parallel_size),
-        )
-        if size
-    ]
-    most = max(
-        min(offer.gpu.max_together, offer.at_most or offer.gpu.max_together) for offer in request.offers
-    )
-    return Reason(
-        "no-split",
-        f"{' '.join(text for text, _ in sizes)}: {prod(size for _, size in sizes)} GPUs or more in one node, "
-        f"where {most} are offered",
-        "lower one of them, or offer a GPU of which a node has more",
-    )
+def lost_by(candidate: Candidate, best: Candidate) -> str:
+    """Why a configuration that carries the load is not the first; empty for the first itself."""
+    if candidate.rank == best.rank:
+        return ""
+    more = candidate.cost_per_hour - best.cost_per_hour
+    if more > 0:
+        return f"costs {more:.2f} more"
+    if candidate.gpus != best.gpus:
+        return f"takes {candidate.gpus} GPUs"
+    if candidate.replicas != best.replicas:
+        return f"is {candidate.replicas} replicas"
+    return "holds no more"
 
 
 def _closeness(candidate: Candidate) -> tuple[int, float]:
     """How near a rejected configuration came: too many GPUs, too little memory, refused."""
     if candidate.fit.verdict == "fits":
-        return 2, -candidate.gpus
+        return 2, -(candidate.gpus or candidate.fit.gpus)
     if candidate.fit.verdict == "invalid":
         return 0, 0.0
     # Missing memory as a share of the GPU's, so that a small GPU is not closer for its size.
     memory = candidate.fit.gpu.memory_bytes
     return 1, min(rank.kv_cache.low / memory for rank in candidate.fit.ranks)
-
-
-def _other_ways(made: Plan, closest: Candidate) -> Iterator[str]:
-    """Changes of the request with which a plan has a candidate, each of them tried."""
-    request, result = made.request, closest.fit
-    if result.verdict == "fits":
-        yield f"offer {closest.gpus}"
-        within = closest.offer.at_most or 0
-        fewer = (within // result.gpus) * closest.requests_per_replica
-        if fewer:
-            yield f"lower --concurrency to {fewer}"
-        return
-    if result.verdict == "too-big":
-        length = useful_length(result)
-        if length:
-            yield f"lower --max-model-len to {length}"
-    if {offer.gpu.name for offer in request.offers} != {gpu.name for gpu in planned_gpus()}:
-        anywhere = plan(
-            made.model,
-            (),
-            request.settings,
-            concurrency=request.concurrency,
-            vllm_version=result.vllm_version,
-        )
-        for best in anywhere.ranked[:1]:
-            name, cost = best.fit.gpu.name, f"{best.cost_per_hour:.2f} USD per hour"
-            yield f"use --gpu {name} ({best.gpus} of them, {cost})"
-    elif result.verdict == "too-big":
-        yield "use a quantized checkpoint: no GPU of the catalogue holds this one within a node"
 
 
 def _offer(entry: Gpu | GpuOffer, prices: Mapping[str, float]) -> GpuOffer:
@@ -246,53 +234,46 @@ def _offer(entry: Gpu | GpuOffer, prices: Mapping[str, float]) -> GpuOffer:
     return replace(offer, usd_per_hour=price)
 
 
-def _configurations(
-    model: Model, offer: GpuOffer, settings: EngineSettings, vllm_version: str, pace: Pace | None
-) -> Iterator[FitResult]:
-    """Every split over the GPUs of one node: tensor parallel, then pipeline parallel if nothing fits."""
-    gpu = offer.gpu
-    # The ranks of data parallelism are in one pod too.
-    node = min(gpu.max_together, offer.at_most or gpu.max_together) // (settings.data_parallel_size or 1)
-    tensor = (settings.tensor_parallel_size,) if settings.tensor_parallel_size else TENSOR_SIZES
-    found = False
-    if settings.pipeline_parallel_size in (None, 1):
-        for size in tensor:
-            if size <= node:
-                result = _judge(model, gpu, replace(settings, tensor_parallel_size=size), vllm_version, pace)
-                found = found or result.fits
-                yield result
+def _candidates(model: Model, offer: GpuOffer, request: Request, terms: search.Terms) -> Iterator[Candidate]:
+    """The configurations on one type of GPU; where none of them finds its GPUs, the smallest, rejected."""
+    room, found = request.room(offer), False
+    for result in search.configurations(model, offer.gpu, room, terms):
+        found = True
+        yield _candidate(result, offer, request.concurrency)
     if found:
         return
-    pipeline = (settings.pipeline_parallel_size,) if settings.pipeline_parallel_size else PIPELINE_SIZES
-    for size in tensor:
-        for stages in pipeline:
-            if stages > 1 and size * stages <= node:
-                pinned = replace(settings, tensor_parallel_size=size, pipeline_parallel_size=stages)
-                yield _judge(model, gpu, pinned, vllm_version, pace)
+    split = search.smallest(terms.settings)
+    result = search.judged_split(model, offer.gpu, split, terms)
+    reason = (
+        result.reasons[0] if result.verdict == "invalid" else _no_room(split, offer, room, terms.settings)
+    )
+    yield Candidate(result, offer, rejected=reason)
 
 
-def _judge(
-    model: Model, gpu: Gpu, settings: EngineSettings, vllm_version: str, pace: Pace | None
-) -> FitResult:
-    """The judgement with vLLM's own batch, or with the largest smaller one that fits."""
-    result = judge(model, gpu, settings, vllm_version=vllm_version, pace=pace)
-    if result.verdict == "too-big" and settings.max_num_seqs is None:
-        for batch in SMALLER_BATCHES:
-            if batch < result.settings.max_num_seqs:
-                fewer = replace(settings, max_num_seqs=batch)
-                smaller = judge(model, gpu, fewer, vllm_version=vllm_version, pace=pace)
-                if smaller.fits:
-                    return smaller
-    return result
+def _no_room(split: search.Split, offer: GpuOffer, room: search.Room, settings: EngineSettings) -> Reason:
+    """No node has the GPUs for the sizes that were asked for."""
+    sizes = [
+        f"--{kind}-parallel-size {size}"
+        for kind, size in (
+            ("tensor", settings.tensor_parallel_size),
+            ("pipeline", settings.pipeline_parallel_size),
+            ("data", settings.data_parallel_size),
+        )
+        if size
+    ]
+    most = min(room.per_node, offer.at_most or room.per_node)
+    nodes = "one node" if room.nodes == 1 else f"up to {room.nodes} nodes"
+    return Reason(
+        "no-split",
+        f"{' '.join(sizes)}: {split.gpus} GPUs or more in {nodes}, where {most} x {offer.gpu.name} are offered",
+        "lower one of them, or offer a GPU of which a node has more",
+    )
 
 
 def _candidate(result: FitResult, offer: GpuOffer, concurrency: int) -> Candidate:
-    if not result.fits or result.capacity is None or result.capacity_range is None:
+    if not result.fits:
         return Candidate(result, offer, rejected=result.reasons[0])
-    # The promise is made with the safe end of the range.
-    safe = result.capacity_range[0]
-    engines = result.settings.data_parallel_size
-    per_replica = engines * requests_per_replica(safe.max_concurrency, result.settings.max_num_seqs)
+    per_replica = requests_at_once(result)  # the promise is made with the safe end of the range
     replicas = replicas_for(concurrency, per_replica)
     candidate = Candidate(result, offer, per_replica, replicas)
     if offer.at_most is not None and candidate.gpus > offer.at_most:
@@ -305,13 +286,14 @@ def _candidate(result: FitResult, offer: GpuOffer, concurrency: int) -> Candidat
     return candidate
 
 
-def _order(candidate: Candidate) -> tuple[float, int, int, float, str, int]:
-    """Cheapest, then fewest GPUs, then fewest replicas, then most room."""
+def _order(candidate: Candidate, prefers: Preference | None) -> tuple[float | str, ...]:
+    """Cheapest, then fewest GPUs, replicas as preferred, fewest stages (they wait for each other), most room."""
     settings = candidate.fit.settings
     return (
         candidate.cost_per_hour,
         candidate.gpus,
-        candidate.replicas,
+        -candidate.replicas if prefers == "narrow" else candidate.replicas,
+        settings.pipeline_parallel_size,
         -candidate.requests_per_replica,
         candidate.offer.gpu.name,
         settings.tensor_parallel_size,

@@ -7,13 +7,13 @@ modelopt.py, compressed_tensors/utils.py; config/model.py (_verify_quantization)
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from valuegen.errors import ModelError
 from valuegen.expert_schemes import PLAIN_EXPERTS, RefusedExperts
+from valuegen.frozen import dataclass
 from valuegen.schemes import PLAIN
 
 if TYPE_CHECKING:

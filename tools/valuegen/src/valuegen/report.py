@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,7 @@ import click
 from valuegen.catalog.gpus import price_date, slices
 from valuegen.table import hanging, table
 from valuegen.units import GIB
-from valuegen.words import gib, gpus, requests
+from valuegen.words import gib, gpus
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from valuegen.fit import FitResult
     from valuegen.model import Model
     from valuegen.overhead import Estimate
-    from valuegen.plan import Candidate, Plan
 
 WIDTH = 80
 BAR = 24
@@ -39,7 +37,7 @@ def show_fit(result: FitResult) -> None:
     for reason in result.reasons:
         click.echo(hanging("  -", reason.message, indent=4, width=WIDTH))
         click.echo(hanging("", f"Next: {reason.fix}", indent=4, width=WIDTH))
-    _show_grounds(result.model)
+    show_grounds(result.model)
     _show_assumptions(result.gpu.assumptions)
     if result.ranks:
         click.echo()
@@ -52,7 +50,7 @@ def show_fit(result: FitResult) -> None:
             click.echo(line)
 
 
-def _show_grounds(model: Model) -> None:
+def show_grounds(model: Model) -> None:
     """What the figures rest on, where that is less than the architecture's own list."""
     if model.checkpoint is not None and model.source == "safetensors":
         size = f"{model.checkpoint.bytes:,} bytes ({gib(model.checkpoint.bytes)})"
@@ -83,52 +81,21 @@ def _show_assumptions(assumptions: Iterable[str]) -> None:
 def show_explanation(result: FitResult) -> None:
     """Every number with its formula, inputs and source."""
     from valuegen.explain import explain  # noqa: PLC0415  (only --explain needs it)
+    from valuegen.explanation import KINDS  # noqa: PLC0415
 
+    section, used = "", {}
     for entry in explain(result):
-        click.echo()
-        click.echo(f"{click.style(entry.name, bold=True)} = {entry.value}  [{entry.kind}]")
-        click.echo(hanging("", entry.formula, indent=2, width=WIDTH))
-        click.secho(hanging("", f"source: {entry.source}", indent=2, width=WIDTH), dim=True)
-
-
-def show_plan(plan: Plan, *, show_all: bool, next_command: Sequence[str]) -> None:
-    """The ranked configurations as one table, what is not possible and why, and what to do next."""
-    request = plan.request
-    click.echo(
-        f"{plan.model.name}: {requests(request.concurrency)} of {request.max_model_len:,} tokens at once"
-    )
-    _show_grounds(plan.model)
-    shown = plan.ranked if show_all else _best_of_each_gpu(plan.ranked)
-    if shown:
-        click.echo()
-        header, best, *rest = _candidates(shown)
-        click.secho(header, dim=True)
-        click.secho(best, bold=True)
-        for line in rest:
-            click.echo(line)
-    rejected = _rejections(plan, show_all=show_all)
-    if rejected:
-        indent = max(len(name) for name, _ in rejected) + 4
-        click.echo("\nNot possible:")
-        for name, why in rejected:
-            click.echo(hanging(f"  {name}", why, indent=indent, width=WIDTH))
-    if shown:
-        click.echo()
-        click.secho(
-            f"Prices are list prices of {price_date()}, an assumption: --price NAME=USD sets yours.", dim=True
-        )
-        click.secho(_command_lines("Next: ", next_command), dim=True)
-
-
-def _command_lines(start: str, words: Sequence[str]) -> str:
-    """A command line as a shell takes it, continued where it would pass the width."""
-    lines = [start.rstrip()]
-    for word in map(shlex.quote, words):
-        if len(lines[-1]) + len(word) + len("  \\") > WIDTH:
-            lines[-1] += " \\"
-            lines.append(" " * (len(start) - 1))
-        lines[-1] += f" {word}"
-    return "\n".join(lines)
+        if entry.section != section:
+            section = entry.section
+            click.echo(f"\n{click.style(section.upper(), bold=True)}")
+        used[entry.kind] = KINDS[entry.kind]
+        click.echo(f"\n{click.style(f'{entry.name:<26}', bold=True)}  {entry.value:<38} {entry.kind}")
+        for number, line in enumerate(filter(None, entry.formula)):
+            click.echo(hanging("  = " if number == 0 else "", line, indent=4, width=WIDTH))
+        click.secho(hanging("    source:", entry.source, indent=12, width=WIDTH), dim=True)
+    click.echo()
+    for kind, meaning in used.items():
+        click.secho(f"{kind:<10} {meaning}", dim=True)
 
 
 def show_models(rows: Iterable[dict[str, Any]]) -> None:
@@ -212,6 +179,15 @@ def _memory(result: FitResult) -> list[str]:
         (f"{name}{stage}", result.gpu.memory_bytes, "as CUDA reports it"),
         ("  for vLLM", rank.budget_bytes, f"{result.settings.gpu_memory_utilization:.0%}"),
         ("  weights", rank.weights_bytes, ""),
+        *(
+            (label, size, note)
+            for label, size, note in (
+                ("  LoRA buffers", rank.lora_bytes, ""),
+                ("  draft", rank.draft_weights_bytes, ""),
+                ("  in host memory", rank.offloaded_bytes, "of the weights"),
+            )
+            if size
+        ),
         ("  activation peak", rank.activation.point, _range(rank.activation)),
         ("  CUDA graphs", rank.cuda_graphs.point, _range(rank.cuda_graphs)),
         ("  outside PyTorch", rank.non_torch.point, _range(rank.non_torch)),
@@ -259,47 +235,6 @@ def _facts(result: FitResult) -> list[str]:
         f"start within {host.startup_seconds} s, drain {host.drain_seconds} s",
     }
     return [hanging(label, text, indent=10, width=WIDTH) for label, text in facts.items()]
-
-
-def _candidates(candidates: Sequence[Candidate]) -> list[str]:
-    lines = [("each replica", "replicas", "GPUs", "USD/h", "at once", "KV tokens each")]
-    lines += [
-        (
-            gpus(candidate.fit),
-            str(candidate.replicas),
-            str(candidate.gpus),
-            f"{candidate.cost_per_hour:.2f}",
-            str(candidate.replicas * candidate.requests_per_replica),
-            f"{candidate.fit.capacity.tokens if candidate.fit.capacity else 0:,}",
-        )
-        for candidate in candidates
-    ]
-    return table(lines, right=(1, 2, 3, 4, 5))
-
-
-def _best_of_each_gpu(ranked: Sequence[Candidate]) -> list[Candidate]:
-    best: dict[str, Candidate] = {}
-    for candidate in ranked:
-        best.setdefault(candidate.fit.gpu.name, candidate)
-    return list(best.values())
-
-
-def _rejections(plan: Plan, *, show_all: bool) -> list[tuple[str, str]]:
-    """GPUs that no configuration can use, with the reason of the one that came closest."""
-    if show_all:
-        return [(gpus(entry.fit), _why(entry)) for entry in plan.rejected]
-    usable = {candidate.fit.gpu.name for candidate in plan.ranked}
-    reasons: dict[str, str] = {}
-    for entry in plan.rejected:
-        if entry.fit.gpu.name not in usable:
-            reasons.setdefault(entry.fit.gpu.name, _why(entry))
-    return list(reasons.items())
-
-
-def _why(candidate: Candidate) -> str:
-    """The reason without the names that stand beside it."""
-    message = candidate.rejected.message if candidate.rejected else ""
-    return message.removeprefix(f"{candidate.fit.model.name} on {candidate.fit.gpu.name}: ")
 
 
 def _range(estimate: Estimate) -> str:

@@ -6,9 +6,9 @@ auto_gptq.py, compressed_tensors/schemes/*.py, utils/fp8_utils.py (the shapes th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
+from valuegen.frozen import dataclass
 from valuegen.units import ceil_div
 
 DTYPE_BYTES = {

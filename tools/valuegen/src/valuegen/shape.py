@@ -6,11 +6,11 @@ these have the same keys in every config.json.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import isqrt
 from typing import TYPE_CHECKING
 
 from valuegen.architectures.base import text_keys
+from valuegen.frozen import dataclass
 
 if TYPE_CHECKING:
     from valuegen.keys import Keys

@@ -6,7 +6,6 @@ after the model is created and before weights are processed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -21,8 +20,10 @@ from valuegen.architectures.base import (
     Weight,
 )
 from valuegen.expert_schemes import PLAIN_EXPERTS, EightBitExperts, chosen_backend
+from valuegen.frozen import dataclass
 from valuegen.limits import is_online_fp8
-from valuegen.parallel import (
+from valuegen.schemes import DTYPE_BYTES, PLAIN, EightBit
+from valuegen.split import (
     Ranks,
     expert_shard,
     head_as_linear,
@@ -31,7 +32,6 @@ from valuegen.parallel import (
     shard,
     weight_shape,
 )
-from valuegen.schemes import DTYPE_BYTES, PLAIN, EightBit
 from valuegen.units import ceil_div, round_up
 
 if TYPE_CHECKING:
@@ -100,6 +100,23 @@ def rank_tensors(
         loaded=loaded,
     )
     return [tensor for module in config.modules for tensor in _tensors(config, module, stage)]
+
+
+def layer_tensors(config: ModelConfig, settings: ResolvedSettings, layer: int) -> list[Tensor]:
+    """The parameters that vLLM creates for one decoder layer on the largest rank."""
+    stage = Stage(
+        layers=range(layer, layer + 1),
+        first=False,
+        last=False,
+        ranks=Ranks.of(settings),
+        dtype=settings.dtype,
+        compute_capability=settings.compute_capability,
+    )
+    own = [module for module in config.modules if module.place.layers and not module.place.shared]
+    found = []
+    for module in own:  # a layer's bias is created after its weight
+        found += sorted(_tensors(config, module, stage), key=lambda tensor: tensor.name.endswith(".bias"))
+    return [tensor for tensor in found if not tensor.is_buffer]
 
 
 def rank_weights_bytes(config: ModelConfig, settings: ResolvedSettings, pipeline_stage: int) -> int:

@@ -34,4 +34,6 @@ def gpus(result: FitResult) -> str:
     ]
     if settings.enable_expert_parallel:
         split.append("EP")
+    if result.nodes > 1:
+        split.append(f"{result.nodes} nodes")
     return f"{result.gpus} x {result.gpu.name}" + (f" ({' '.join(split)})" if split else "")

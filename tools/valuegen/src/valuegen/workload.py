@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
+from valuegen.frozen import dataclass
 from valuegen.valuesfile import holds, overlay
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from valuegen.yamledit import KeyPath
 
+VLLM = "vllm"  # the engine whose flags and memory are known
 MAIN = "main"  # the variant that is the model itself
 
 
@@ -26,6 +27,11 @@ class Workload:
     model: str  # the model's key
     body: dict[str, Any]
     layers: tuple[tuple[KeyPath, dict[str, Any]], ...]  # where it comes from, the nearest first
+
+    @property
+    def engine(self) -> str:
+        """The server that it runs."""
+        return str(self.body.get("engine") or VLLM)
 
     def section(self, name: str) -> dict[str, Any]:
         """A part of the body; empty when a null unset it."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
+
+from valuegen.frozen import dataclass
 
 if TYPE_CHECKING:
     from valuegen.architectures.rope import Rope
@@ -221,6 +222,7 @@ class StateKv:
     groups: int = 0  # of the convolution; those that do not divide are repeated on every GPU
     group_width: int = 0  # channels of a group
     checkpoint: int | None = None  # tokens between the states that a prefill can save; None: it cannot
+    keeps_drafts: bool = True  # a row of the convolution more for each drafted token
     checkpoint_capability: int = 0  # of the GPU (major), from which on it can
 
 

@@ -6,11 +6,12 @@ v1/attention/backends/mla/sparse_swa.py (the caches).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from valuegen.architectures import blocks, dense, moe, rope
 from valuegen.architectures.base import LatentKv, Linear, Part, Place, Weight
+from valuegen.frozen import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

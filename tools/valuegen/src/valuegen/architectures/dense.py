@@ -5,7 +5,6 @@ Source: vLLM 0.33.0 model_executor/models/{llama,mistral,qwen2,qwen3,gemma,gemma
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from valuegen.architectures.base import (
@@ -20,6 +19,7 @@ from valuegen.architectures.base import (
     Place,
     Weight,
 )
+from valuegen.frozen import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

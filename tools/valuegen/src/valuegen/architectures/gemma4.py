@@ -5,11 +5,12 @@ Source: vLLM 0.33.0 model_executor/models/{gemma4,gemma4_mm}.py; defaults of tra
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from valuegen.architectures import blocks, dense, gemma, gemma4_towers, moe, rope
 from valuegen.architectures.base import Buffer, Embedding, KvLayer, Module, Weight, text_keys
+from valuegen.frozen import dataclass
 
 if TYPE_CHECKING:
     from valuegen.architectures.base import Architecture

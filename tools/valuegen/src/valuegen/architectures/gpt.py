@@ -6,13 +6,14 @@ Source: vLLM 0.33.0 model_executor/models/{gpt2,gpt_j,falcon,opt}.py and models/
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from valuegen.architectures import blocks
 from valuegen.architectures.base import Architecture, Embedding, KvLayer
 from valuegen.architectures.dense import Sizes
 from valuegen.architectures.rope import Rope
+from valuegen.frozen import dataclass
 
 if TYPE_CHECKING:
     from valuegen.architectures.base import Buffer, KvCache, Linear, Module, Place, Weight

@@ -6,10 +6,10 @@ models/kimi_k3/nvidia/kda.py, layers/mamba/gdn/kimi_gdn_linear_attn.py.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from valuegen.architectures.base import MODEL_DTYPE, Buffer, Linear, Part, Place, StateKv, Weight
+from valuegen.frozen import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

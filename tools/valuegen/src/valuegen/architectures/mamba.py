@@ -39,7 +39,7 @@ def read(keys: Keys, architecture: str) -> Architecture:  # noqa: ARG001 - one s
         *blocks.norm("backbone.layers.*.norm", every, hidden),
         *blocks.norm("backbone.norm_f", stage, hidden),
     ]
-    cache = StateKv(conv_rows=conv - 1, conv_width=inner, units=inner, unit_size=state)
+    cache = StateKv(conv_rows=conv - 1, conv_width=inner, units=inner, unit_size=state, keeps_drafts=False)
     return attention_free(keys, tuple(modules), cache, hidden=hidden, inner=inner, layers=layers)
 
 

@@ -5,11 +5,11 @@ Source: vLLM 0.33.0 model_executor/models/mamba2.py, layers/mamba/mamba_mixer2.p
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from valuegen.architectures import blocks, mamba
 from valuegen.architectures.base import MODEL_DTYPE, Buffer, Linear, Part, Place, StateKv, Weight
+from valuegen.frozen import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

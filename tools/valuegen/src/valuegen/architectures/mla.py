@@ -6,10 +6,11 @@ layers/attention/mla_attention.py, models/deepseek_v32/attention.py.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from valuegen.architectures.base import Attention, LatentKv, Linear, Module, Part, Place, Weight
+from valuegen.frozen import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -5,11 +5,11 @@ Source: vLLM 0.33.0 model_executor/layers/fused_moe/layer.py and the MoE class o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from valuegen.architectures import dense
 from valuegen.architectures.base import MODEL_DTYPE, Experts, Linear, Module, Part, Place, Weight
+from valuegen.frozen import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -5,10 +5,10 @@ Source: vLLM 0.33.0 model_executor/layers/rotary_embedding/__init__.py (get_rope
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from valuegen.architectures.base import Buffer, Place
+from valuegen.frozen import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

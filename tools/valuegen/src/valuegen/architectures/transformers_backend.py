@@ -8,11 +8,12 @@ models/registry.py (which architectures); defaults of transformers' config class
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from valuegen.architectures import blocks, dense, rope
 from valuegen.architectures.base import Buffer, Module, Weight
+from valuegen.frozen import dataclass
 
 if TYPE_CHECKING:
     from valuegen.architectures.base import Architecture

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import tomllib
-from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from valuegen.catalog.names import nearest, plain
 from valuegen.errors import GpuError
+from valuegen.facts import read_facts
+from valuegen.frozen import dataclass
 from valuegen.units import GIB, MIB
 
 if TYPE_CHECKING:
@@ -231,4 +230,4 @@ def _by_name() -> dict[str, Gpu]:
 
 @cache
 def _document() -> dict[str, Any]:
-    return tomllib.loads(Path(__file__).with_name("gpus.toml").read_text(encoding="utf-8"))
+    return read_facts("catalog/gpus")

@@ -10,12 +10,12 @@ takes a twentieth of what TOML takes.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from valuegen.catalog.names import nearest, plain
+from valuegen.frozen import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -12,9 +12,12 @@ from valuegen.checks import (
     gpus_per_node,
     grace_period,
     memory_limit,
+    other_engine,
     owned_flag,
     refused,
     resource,
+    scaling_limits,
+    scaling_target,
     schema,
     shared_memory,
     startup_budget,
@@ -23,6 +26,7 @@ from valuegen.checks import (
     unknown_gpu,
     unknown_model,
     unknown_version,
+    variant_cost,
 )
 from valuegen.checks.model import Finding, Found, Level, Rule, Subject
 
@@ -30,6 +34,7 @@ RULES: tuple[Rule, ...] = tuple(
     module.RULE
     for module in (
         schema,
+        other_engine,
         unknown_model,
         unknown_gpu,
         unknown_version,
@@ -49,6 +54,9 @@ RULES: tuple[Rule, ...] = tuple(
         cache_size,
         startup_budget,
         grace_period,
+        scaling_target,
+        scaling_limits,
+        variant_cost,
     )
 )
 

@@ -6,12 +6,21 @@ import json
 from typing import TYPE_CHECKING
 
 from valuegen.checks.model import Found, Rule, Subject
-from valuegen.serve.settings import SETTINGS, ValueOfFlagError, read_value
+from valuegen.serve.settings import (
+    SETTINGS,
+    SPECULATION,
+    SPECULATION_KEYS,
+    ValueOfFlagError,
+    read_value,
+    speculation,
+)
 from valuegen.serve.table import flag_table
+from valuegen.speculation import NOT_COUNTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from valuegen.checks.model import Level
     from valuegen.serve.words import Flag
 
 
@@ -20,6 +29,18 @@ def _look(subject: Subject) -> Iterator[Found]:
         problem = _problem(flag)
         if problem:
             yield Found(flag.at, f"{flag.written}: {problem[0]}", problem[1])
+    yield from _drafts(subject)
+
+
+def _drafts(subject: Subject) -> Iterator[Found]:
+    """What the flags for speculative decoding say together."""
+    try:
+        speculation(subject.flags)
+    except ValueOfFlagError as error:
+        own = (SPECULATION, *SPECULATION_KEYS)
+        flag = next(each for each in subject.flags if each.name in own)
+        level: Level | None = "unknown" if NOT_COUNTED in str(error) else None
+        yield Found(flag.at, f"{flag.written}: {error}", "correct it, or leave it out", level)
 
 
 def _problem(flag: Flag) -> tuple[str, str] | None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from valuegen.frozen import dataclass
 from valuegen.units import ceil_div
 
 if TYPE_CHECKING:

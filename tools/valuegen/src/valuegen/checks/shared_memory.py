@@ -24,7 +24,7 @@ def _look(subject: Subject) -> Iterator[Found]:
     if settings.tensor_parallel_size * settings.pipeline_parallel_size == 1:
         return
     given = int(number(size) or 0) or RUNTIME_DEFAULT
-    needed = shared_memory(settings)
+    needed = shared_memory(settings, subject.nodes)
     rings = needed - NCCL_SHARED
     if given >= needed:
         return

@@ -14,8 +14,11 @@ import click
 from click.exceptions import NoArgsIsHelpError
 
 from valuegen.cli import completion
+from valuegen.cli.catalogues import gpus_command, models_command
 from valuegen.cli.check import check_command
-from valuegen.cli.commands import fit_command, gpus_command, models_command, plan_command, values_command
+from valuegen.cli.fit import fit_command
+from valuegen.cli.plan import plan_command
+from valuegen.cli.values import values_command
 from valuegen.errors import ValuegenError
 
 if TYPE_CHECKING:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from valuegen.plan import GpuOffer
+    from valuegen.speculation import Speculation
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -56,6 +57,36 @@ class Fraction(click.ParamType[float]):
         if not (math.isfinite(number) and 0 < number <= 1):
             self.fail(f"{value!r} is not above 0 and at most 1", param, ctx)
         return number
+
+
+class Gibibytes(click.ParamType[float]):
+    """A size as vLLM's flags in GiB take it."""
+
+    name = "gibibytes"
+    metavar = "GIB"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """A number of at least 0."""
+        try:
+            number = float(value)
+        except ValueError:
+            self.fail(f"{value!r} is no number", param, ctx)
+        if not math.isfinite(number) or number < 0:
+            self.fail(f"{value!r} is not at least 0", param, ctx)
+        return number
+
+
+class SpeculationType(click.ParamType["Speculation"]):
+    """--speculative-config: JSON, as vLLM takes it."""
+
+    name = "json"
+    metavar = "JSON"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Speculation:  # noqa: ARG002 - click's signature
+        """What it asks for; UsageError for what vLLM would not read."""
+        from valuegen.speculation import parse  # noqa: PLC0415  (only where something is drafted)
+
+        return parse(str(value))
 
 
 class OfferType(click.ParamType["GpuOffer"]):
@@ -112,6 +143,20 @@ ENGINE_OPTIONS: dict[str, tuple[click.ParamType[Any] | None, str]] = {
     "async-scheduling": (None, "Schedule the next batch while one runs."),
     "disable-hybrid-kv-cache-manager": (None, "Keep the whole context in sliding-window layers."),
     "enforce-eager": (None, "No CUDA graphs."),
+    "enable-lora": (None, "Room for LoRA adapters."),
+    "max-loras": (HumanInt(), "Adapters in one batch."),
+    "max-lora-rank": (HumanInt(), "Largest rank of an adapter."),
+    "max-cpu-loras": (HumanInt(), "Adapters in the host's memory."),
+    "lora-dtype": (click.STRING, "auto, bfloat16, float16."),
+    "fully-sharded-loras": (None, "Split both matrices of adapters."),
+    "speculative-config": (SpeculationType(), "What drafts tokens, as vLLM's JSON."),
+    "cpu-offload-gb": (Gibibytes(), "GiB of weights of each GPU in host memory."),
+    "offload-backend": (click.STRING, "auto, uva, prefetch."),
+    "offload-group-size": (HumanInt(), "Layers in a group of which some are offloaded."),
+    "offload-num-in-group": (HumanInt(), "Layers of a group that are offloaded."),
+    "offload-prefetch-step": (HumanInt(), "Layers that are fetched ahead."),
+    "kv-offloading-size": (Gibibytes(), "GiB of KV blocks in host memory, all GPUs."),
+    "kv-offloading-backend": (click.STRING, "native, lmcache."),
 }
 
 
@@ -121,7 +166,7 @@ def engine_options(command: F) -> F:
         if kind is None:
             command = click.option(f"--{name}/--no-{name}", default=None, help=text)(command)
         else:
-            metavar = "NAME" if kind is click.STRING else "N"
+            metavar = "NAME" if kind is click.STRING else getattr(kind, "metavar", "N")
             command = click.option(f"--{name}", type=kind, default=None, metavar=metavar, help=text)(command)
     return command
 
@@ -148,5 +193,5 @@ def typed_options(without: set[str]) -> list[str]:
             for gpu, price in value:  # --price is the only one
                 words += [option.opts[0], f"{gpu}={price:g}"]
         else:
-            words += [option.opts[0], "auto" if value == AUTO_LENGTH else str(value)]
+            words += [option.opts[0], "auto" if value == AUTO_LENGTH else getattr(value, "text", str(value))]
     return words

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import tomllib
-from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import Any
+
+from valuegen.frozen import dataclass
 
 OPTIMIZATION_LEVEL = "optimization-level"  # -O3 in short
 

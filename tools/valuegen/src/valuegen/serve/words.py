@@ -7,9 +7,9 @@ underscores taken for dashes, `--json-flag.key value`, and -O3.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from valuegen.frozen import dataclass
 from valuegen.serve.table import OPTIMIZATION_LEVEL, flag_table
 
 if TYPE_CHECKING:
