@@ -33,14 +33,11 @@ POD = {
     "metadata": {"name": "bench"},
     "spec": {"containers": [{"name": "main", "image": PAUSE_IMAGE, "imagePullPolicy": "Never"}]},
 }
-# A process that searches twenty types: those of the catalogue, and where it has fewer, more with their names.
+# A process that searches twenty types: those that clouds rent, then those with the most memory.
 TWENTY = """
-from dataclasses import replace
 from valuegen import Model, plan
-from valuegen.catalog.gpus import all_gpus
-known = all_gpus()
-types = [replace(known[n % len(known)], name=f"type-{n}", memory_bytes=known[n % len(known)].memory_bytes + n)
-         for n in range(20)]
+from valuegen.catalog.gpus import whole_gpus
+types = sorted(whole_gpus(), key=lambda gpu: (not gpu.planned, -gpu.memory_bytes))[:20]
 made = plan(Model.load("Qwen3-8B"), types)
 assert len({candidate.fit.gpu.name for candidate in made.candidates}) == 20
 """

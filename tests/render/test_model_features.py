@@ -11,6 +11,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from tests.render.pods import engine, mounted, pod, variables
 
+from valuegen import EngineSettings, Gpu, Model, plan
+from valuegen.speculation import parse
+from valuegen.values import render
+
 if TYPE_CHECKING:
     from tests.render.conftest import RenderModel
 
@@ -271,3 +275,18 @@ def test_what_is_off_leaves_nothing_behind(render_model: RenderModel) -> None:
 @pytest.mark.parametrize("section", ["lora", "speculative", "kvOffload", "warmup", "tls"])
 def test_a_whole_feature_can_be_null(render_model: RenderModel, section: str) -> None:
     assert added(render_model({section: None})) == []
+
+
+def test_the_features_that_valuegen_writes_reach_the_engine(chart: Chart) -> None:
+    asked = EngineSettings(
+        enable_lora=True,
+        max_lora_rank=32,
+        kv_offloading_size=8,
+        speculative_config=parse('{"method": "ngram", "num_speculative_tokens": 4, "prompt_lookup_max": 4}'),
+    )
+    made = plan(Model.load("Qwen3-8B"), [Gpu.find("H100")], asked)
+    args = engine(chart.render(render(made, made.ranked[0]).data))["args"]
+    drafts = next(text for text in args if text.startswith("--speculative-config="))
+    assert asked.speculative_config is not None
+    assert json.loads(drafts.partition("=")[2]) == json.loads(asked.speculative_config.text)
+    assert {"--enable-lora", "--max-lora-rank=32", "--kv-offloading-size=8"} <= set(args)

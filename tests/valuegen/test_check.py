@@ -458,6 +458,52 @@ def test_what_is_broken_is_exactly_what_is_found(
         ), (text, found)
 
 
+@pytest.mark.parametrize(
+    ("keys", "flags"),
+    [
+        (
+            {"lora": {"enabled": True, "maxRank": 64, "maxLoras": 4}},
+            {"enable-lora": True, "max-lora-rank": 64, "max-loras": 4},
+        ),
+        (
+            {"speculative": {"method": "draft_model", "model": "hf://Qwen/Qwen3-0.6B", "numTokens": 3}},
+            {
+                "speculative-config": {
+                    "method": "draft_model",
+                    "model": "Qwen/Qwen3-0.6B",
+                    "num_speculative_tokens": 3,
+                }
+            },
+        ),
+        ({"kvOffload": {"backend": "native", "sizeGiB": 8}}, {"kv-offloading-size": 8}),
+    ],
+    ids=lambda given: next(iter(given)),
+)
+def test_the_charts_own_keys_count_like_the_flags_that_they_become(
+    keys: dict[str, Any], flags: dict[str, Any]
+) -> None:
+    by_key, by_flag, plain = (checked(good(**body)).models[KEY] for body in (keys, {"args": flags}, {}))
+    assert by_key is not None
+    assert by_flag is not None
+    assert by_key.to_dict() == by_flag.to_dict()
+    assert plain is not None
+    assert by_key.to_dict() != plain.to_dict()
+
+
+@pytest.mark.parametrize(
+    ("drafts", "said"),
+    [
+        ({"method": "eagle3", "model": "pvc://drafts/eagle", "numTokens": 3}, "pvc://drafts/eagle"),
+        ({"method": "dflash", "model": "hf://org/draft", "numTokens": 3}, "is not counted here"),
+    ],
+    ids=["a draft in a claim", "a method that is not counted"],
+)
+def test_a_draft_that_cannot_be_counted_is_said_at_its_key(drafts: dict[str, Any], said: str) -> None:
+    (found,) = checked(good(speculative=drafts)).findings
+    assert (found.level, found.path.startswith(f"{HERE}.speculative")) == ("unknown", True)
+    assert said in found.message
+
+
 def test_every_rule_has_a_values_file_that_breaks_it() -> None:
     assert {rule for _, expected in BROKEN.values() for rule, *_ in expected} == {rule.id for rule in RULES}
     assert len({rule.id for rule in RULES}) == len(RULES)

@@ -264,10 +264,10 @@ def test_a_reader_that_leaves_is_no_error() -> None:
 
 
 def test_ctrl_c_ends_with_130_and_one_line() -> None:
-    """A long output that nobody reads blocks until the interrupt."""
+    """A long output that nobody reads on blocks until the interrupt."""
     running = process("plan", "Qwen3-8B", "--json")
-    with pytest.raises(subprocess.TimeoutExpired):
-        running.wait(timeout=2)
+    assert running.stdout is not None
+    assert running.stdout.read(1) == b"{"
     running.send_signal(signal.SIGINT)
     _, errors = running.communicate(timeout=30)
     assert running.returncode == 130

@@ -211,6 +211,21 @@ def test_a_broken_option_is_one_clear_line(
         assert not shown.out
 
 
+def test_a_draft_that_is_only_a_size_has_nothing_to_serve(capsys: pytest.CaptureFixture[str]) -> None:
+    asked = '{"model": "1B", "num_speculative_tokens": 3, "use_heterogeneous_vocab": true}'
+    assert run(["values", "Qwen3-8B", "--gpu", "H100", "--speculative-config", asked]) == 2
+    assert "model 1B: a size has no weights to serve" in capsys.readouterr().err
+
+
+def test_adapters_are_asked_for_by_the_charts_key(capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--enable-lora", "--max-lora-rank", "64", "--lora-dtype", "float16"]
+    assert run(["values", "Qwen3-8B", "--gpu", "H100", *options, "--json"]) == 0
+    (body,) = json.loads(capsys.readouterr().out)["models"].values()
+    assert body["lora"] == {"enabled": True, "maxRank": 64}
+    assert body["args"]["lora-dtype"] == "float16"
+    assert not {"enable-lora", "max-lora-rank"} & set(body["args"])
+
+
 def test_values_carry_the_flags_and_check_counts_them(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -220,8 +235,10 @@ def test_values_carry_the_flags_and_check_counts_them(
     line = ["values", "Qwen3-8B", "--gpu", "H100", "--concurrency", "4", *options, "-o", str(file)]
     assert run(line) == 0
     text = file.read_text()
-    assert "speculative-config:" in text
-    assert "kv-offloading-size: 8.0" in text
+    assert "speculative:\n      # As asked for.\n      method: draft_model\n" in text
+    assert "model: hf://Qwen/Qwen3-0.6B" in text
+    assert "sizeGiB: 8.0" in text
+    assert "cpu-offload-gb: 1.0" in text
     capsys.readouterr()
     assert run(["check", str(file), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)

@@ -13,6 +13,7 @@ from valuegen.document import EXACT_VERSION
 from valuegen.errors import GpuError, ModelError, UsageError
 from valuegen.fit import fit
 from valuegen.model import Model
+from valuegen.serve.features import from_features
 from valuegen.serve.settings import ValueOfFlagError, engine_settings
 from valuegen.serve.words import from_map, from_words
 from valuegen.workload import VLLM, chart
@@ -34,7 +35,8 @@ def judge_workload(workload: Workload, name: str | None, bytes_per_second: int) 
     """
     if workload.engine != VLLM:
         return Subject(workload, (), None, (), {}, bytes_per_second)
-    flags = (*from_map(workload.section("args")), *from_words(workload.body.get("extraArgs") or []))
+    words = from_words(workload.body.get("extraArgs") or [])
+    flags = (*from_features(workload.body), *from_map(workload.section("args")), *words)
     missing: dict[str, list[Found]] = {}
     model = _model(workload, name, missing)
     gpus = _gpus(workload, missing)
@@ -50,9 +52,9 @@ def judge_workload(workload: Workload, name: str | None, bytes_per_second: int) 
         except ValueOfFlagError:  # which the rule flag-value reports
             results = ()
         except ModelError as error:  # of a draft
-            missing[unknown_model.RULE.id] = [
-                Found(("args", "speculative-config"), error.message.partition(": ")[2], error.fix)
-            ]
+            own = bool(workload.section("speculative").get("method"))
+            at = ("speculative", "model") if own else ("args", "speculative-config")
+            missing[unknown_model.RULE.id] = [Found(at, error.message.partition(": ")[2], error.fix)]
     told = {rule: tuple(found) for rule, found in missing.items()}
     return Subject(workload, flags, model, results, told, bytes_per_second)
 

@@ -182,18 +182,22 @@ def _joined(config: ModelConfig, speculation: Speculation) -> tuple[ModelConfig,
     if method == "mtp":
         draft = predictor(config)
         return replace(config, draft=draft), speculation.tokens
+    return replace(config, draft=draft_of(speculation).config), speculation.tokens
+
+
+@cache
+def draft_of(speculation: Speculation) -> Model:
+    """The model that drafts, of a method that has one of its own; ModelError if it cannot be read."""
     from valuegen.model import Model  # noqa: PLC0415  (only a draft of its own is loaded)
 
-    name = speculation.model or ""
     try:
-        loaded = Model.load(
-            name,
+        return Model.load(
+            speculation.model or "",
             revision=speculation.revision,
-            draft_prefix={"eagle": "Eagle", "eagle3": "Eagle3"}.get(method, ""),
+            draft_prefix={"eagle": "Eagle", "eagle3": "Eagle3"}.get(speculation.method, ""),
         )
     except ModelError as error:
         raise ModelError(f"{FLAG}: model {error.message}", error.fix) from None
-    return replace(config, draft=loaded.config), speculation.tokens
 
 
 def predictor(config: ModelConfig) -> ModelConfig:

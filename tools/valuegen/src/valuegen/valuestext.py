@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from valuegen.catalog.gpus import NVIDIA_LABEL, NVIDIA_RESOURCE, price_date
 from valuegen.engine import batch_defaults
 from valuegen.extras import pinned_bytes
+from valuegen.featurekeys import covered, feature_keys
 from valuegen.host import ENGINE_INIT_SECONDS, LEAST_STARTUP_SECONDS
 from valuegen.offload import kv_region_bytes
 from valuegen.weights import checkpoint_bytes
@@ -59,6 +60,7 @@ def context_of(
         "parallelism": list(_parallelism(candidate, request.settings, main)),
         "replicas": 1 if main is not None else candidate.replicas,
         "args": arguments,
+        "features": {} if main is not None else feature_keys(request.settings),
         "host": result.host,
         "cost": f"{candidate.cost_per_replica:.2f}",
         "reason": _reasons(candidate, request.concurrency, is_variant=main is not None),
@@ -169,10 +171,11 @@ def _arguments(candidate: Candidate, asked: EngineSettings) -> Iterator[tuple[st
     for name, choice in chosen.items():
         if name not in ALWAYS:
             yield name.replace("_", "-"), choice.value, reasons[name]
+    said = OWN_KEYS | covered(asked) | set(ALWAYS)
     for field in fields(asked):
         value = getattr(asked, field.name)
-        if value is not None and field.name not in OWN_KEYS and field.name not in ALWAYS:
-            yield field.name.replace("_", "-"), getattr(value, "text", value), "As asked for."
+        if value is not None and field.name not in said:
+            yield field.name.replace("_", "-"), value, "As asked for."
     quantization = result.model.config.quantization
     if quantization is not None and quantization.needs_deprecated_flag:
         yield "allow-deprecated-quantization", True, f"vLLM 0.33 starts {quantization.method} only with it."
