@@ -76,4 +76,8 @@ def _eq(self: Any, other: Any) -> Any:
 
 
 def _hash(self: Any) -> int:
-    return hash(self._compared(self))
+    # What never changes is hashed once: a search looks the same model up again and again.
+    own = self.__dict__
+    if "_hashed" not in own:
+        own["_hashed"] = hash(self._compared(self))
+    return int(own["_hashed"])

@@ -7,6 +7,7 @@ Source: vLLM 0.33.0 v1/kv_cache_interface.py and the layers' get_kv_cache_spec
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from math import gcd
 from typing import TYPE_CHECKING, Literal
 
@@ -99,14 +100,15 @@ def specs(caches: Sequence[KvCache], settings: ResolvedSettings) -> list[Spec]:
     return [found[cache] for cache in caches]
 
 
-def model_specs(config: ModelConfig, settings: ResolvedSettings) -> list[Spec]:
+@lru_cache(maxsize=64)
+def model_specs(config: ModelConfig, settings: ResolvedSettings) -> tuple[Spec, ...]:
     """The caches of a model and, after them, of its draft."""
     found = specs(config.caches, settings)
     if config.draft is not None:
         from valuegen.speculation import draft_settings  # noqa: PLC0415  (only where there is a draft)
 
         found += specs(config.draft.caches, draft_settings(settings, config.draft))
-    return found
+    return tuple(found)
 
 
 def token_bytes(cache: KvLayer | LatentKv, settings: ResolvedSettings) -> int:
