@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 DOCS = Path(__file__).parents[2] / "docs"
 BLOCKS = [
     (page, block)
-    for page in ("models", "storage")
+    for page in ("models", "storage", "install", "backup")
     for block in re.findall(r"^```yaml\n(.*?)^```", (DOCS / f"{page}.md").read_text(), re.M | re.S)
 ]
 
