@@ -99,7 +99,7 @@ def test_the_command_for_air_gapped_clusters_finds_every_image(chart: Chart, sce
     assert found
     values = str(chart.path / f"ci/{scenario}-values.yaml")
     rendered = helm().run("template", "r", str(chart.path), "--kube-version", "1.35", "--values", values)
-    printed = {match[0].rpartition(" ")[2] for match in re.finditer(found[1], rendered)}
+    printed = {match[0] for line in rendered.splitlines() for match in re.finditer(found[1], line)}
     expected = images(list(yaml.safe_load_all(rendered)))
     assert expected
     assert {re.sub(r'^(image|reference)"?: *"?', "", text) for text in printed} >= expected
