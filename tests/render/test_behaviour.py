@@ -239,7 +239,14 @@ def test_the_times_of_a_start_follow_its_budget(render_model: RenderModel) -> No
     assert probe["periodSeconds"] * probe["failureThreshold"] == 1806  # the next whole period
     assert probe["timeoutSeconds"] <= probe["periodSeconds"]  # a probe that hangs takes no more than its turn
     assert {"name": "VLLM_ENGINE_READY_TIMEOUT_S", "value": "1805"} in container["env"]
-    assert rendered.one("Deployment").spec["progressDeadlineSeconds"] >= 1805 + 7
+    deadline = rendered.one("Deployment").spec["progressDeadlineSeconds"]
+    assert deadline >= 1805 + 7
+    beside = {"uri": "hf://org/m", "download": "job", "job": {"claim": "c", "hook": False}}
+    waiting = render_model(
+        {"source": beside, "startup": {"budgetSeconds": 1805}, "rollout": {"minReadySeconds": 7}},
+        external=["PersistentVolumeClaim/c"],
+    )
+    assert waiting.one("Deployment").spec["progressDeadlineSeconds"] == deadline + 1805  # the download's
 
 
 def test_the_grace_period_is_longer_than_sleep_and_drain(render_model: RenderModel) -> None:

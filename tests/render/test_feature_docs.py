@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from charttest.plugin import Chart
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGES = ["model-features.md", "security.md", "availability.md"]
+PAGES = ["model-features.md", "security.md", "availability.md", "install.md", "upgrade.md", "backup.md"]
 KEY = re.compile(r"`([a-z][A-Za-z]*(?:\.[a-z][A-Za-z]*)*)(?::[^`]*)?`")
 
 

@@ -17,6 +17,12 @@ SAFE: dict[str, Any] = {"secrets": {"apiKey": {"value": "x"}}}
 
 
 GROUP = {"tensor": 2, "nodes": 2}
+TEAMS = {"cache": {"type": "existingClaim", "claimName": "shared"}}
+INGRESS: dict[str, Any] = {
+    "kind": "ingress",
+    "ingress": {"controller": "traefik"},
+    "routes": {"llm": {"hosts": ["llm.example.com"], "models": {"m": {}}}},
+}
 
 
 def notes(chart: Chart, values: dict[str, Any]) -> str:
@@ -133,6 +139,30 @@ ADVICE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"networkPolicy": {"from": [{"podSelector": {}}]}},
     ),
     "Every pod of the cluster may call the models; set secrets.apiKey": ({}, {"secrets": {}}),
+    "Pods wait until these claims exist, of the namespace and not of storage.claims: cache, teams, weights. See:"
+    " kubectl get pvc --namespace llm": (
+        {
+            "source": {"uri": "pvc://weights/m"},
+            "variants": {"own": {"cache": {"type": "existingClaim", "claimName": "cache"}}, "b": TEAMS},
+        },
+        {"storage": {"claims": {"shared": {"existing": "teams"}}}},
+    ),
+    "storage.claims.models: no model refers to it; name it in source.uri (pvc://models/path)": (
+        {"source": {"uri": "pvc://model/m"}},
+        {"storage": {"claims": {"models": {"size": "1Gi"}}}},
+    ),
+    "accelerator.product H100: no name of an NVIDIA GPU begins like this": (
+        {"accelerator": {"product": ["H100", "NVIDIA-L40S"]}},
+        {},
+    ),
+    "routing.routes.llm: without a certificate keys and prompts pass in the clear; set tls.clusterIssuer": (
+        {},
+        {"routing": INGRESS},
+    ),
+    "Whoever reaches the hosts of routing.routes may ask the models; set secrets.apiKey": (
+        {},
+        {"routing": INGRESS, "secrets": {}},
+    ),
 }
 
 
@@ -144,6 +174,27 @@ def test_the_address_of_an_engine_with_a_certificate_is_https(chart: Chart) -> N
 def test_a_closed_engine_needs_no_key(chart: Chart) -> None:
     closed = {"networkPolicy": {"enabled": True, "from": [{"podSelector": {}}]}}
     assert "secrets.apiKey" not in advice(chart, {"replicas": 2}, secrets={}, **closed)
+
+
+def test_nothing_is_said_of_claims_that_the_release_makes_or_of_a_route_that_is_closed(chart: Chart) -> None:
+    claims = {name: {"size": "1Gi"} for name in ("models", "cache")}
+    body = {
+        "source": {"uri": "pvc://models/m"},
+        "cache": {"type": "existingClaim", "claimName": "cache"},
+        "variants": {"own": {"cache": {"type": "claim", "size": "1Gi"}}},
+    }
+    route = {**INGRESS["routes"]["llm"], "tls": {"clusterIssuer": "letsencrypt"}}
+    closed = {**INGRESS, "routes": {"llm": route}}
+    assert advice(chart, body, storage={"claims": claims}, routing=closed) == ""
+
+
+def test_a_download_beside_the_pods_has_its_own_time(chart: Chart) -> None:
+    def timeout(hook: bool) -> int:
+        source = {"uri": "hf://o/m", "download": "job", "job": {"claim": "c", "hook": hook}}
+        told = notes(chart, {"models": {"m": {"source": source, "startup": {"budgetSeconds": 1000}}}})
+        return int(told.partition("--timeout ")[2].partition("s")[0])
+
+    assert timeout(hook=False) == timeout(hook=True) + 1000
 
 
 @pytest.mark.parametrize("words", ADVICE)

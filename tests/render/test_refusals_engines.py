@@ -96,6 +96,22 @@ BODIES: list[tuple[dict[str, Any], str]] = [
         {"accelerator": {"resource": "", "claims": [CLAIM, CLAIM]}},
         "accelerator.claims[1].name: gpus is already the name of another claim; rename it",
     ),
+    *(
+        (
+            {"accelerator": {"product": product}},
+            'accelerator.product: "NVIDIA H100 80GB HBM3" has spaces, and no node label has them; set it as the label'
+            " says it, for example NVIDIA-H100-80GB-HBM3",
+        )
+        for product in ("NVIDIA H100 80GB HBM3", ["NVIDIA-L40S", "NVIDIA H100 80GB HBM3"])
+    ),
+    *(
+        (
+            {"resources": {part: {"nvidia.com/gpu": 8}}, "parallelism": {"tensor": 4}},
+            f"resources.{part}.nvidia.com/gpu: the chart asks for the accelerator itself, 4 for each pod by"
+            " parallelism; remove it, and set parallelism",
+        )
+        for part in ("requests", "limits")
+    ),
 ]
 
 

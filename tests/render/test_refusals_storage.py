@@ -77,6 +77,10 @@ BODIES: list[tuple[dict[str, Any], str]] = [
         " before and set storage.claims.nfs.existing",
     ),
     (
+        {"source": {"uri": "hf://org/m"}, "cache": {"type": "claim", "size": 40}},
+        "cache.size: 40 is less than 1 MiB; set the unit that is meant, for example 40Gi",
+    ),
+    (
         job(claim="juicefs"),
         "source.job.hook: a hook runs before the volume of storage.claims.juicefs exists; set hook: false, or make the"
         " claim before and set storage.claims.juicefs.existing",
@@ -140,6 +144,9 @@ CLAIMS: list[tuple[dict[str, Any], str]] = [
         {"size": "1Gi", "storageClassName": "fast", "nfs": NFS},
         "NAME.storageClassName: nfs decides where the volume comes from; remove it",
     ),
+    ({"size": 500}, "NAME.size: 500 is less than 1 MiB; set the unit that is meant, for example 500Gi"),
+    ({"size": "500m"}, "NAME.size: 500m is less than 1 MiB; set the unit that is meant, for example 500Gi"),
+    ({"size": "1Gi", "juicefs": {}}, f"NAME.juicefs: the file system needs its credentials; {CREDENTIALS}"),
     (
         {"size": "1Gi", "dataSource": {"kind": "PersistentVolumeClaim", "name": "x"}, "nfs": NFS},
         "NAME.dataSource: nfs decides where the volume comes from; remove it",

@@ -52,6 +52,7 @@
 - routing.routes render nothing while routing.kind is none; set kind: gateway, or another one.
 {{- end }}
 {{- include "vllm-stack.featureAdvice" . }}
+{{- include "vllm-stack.clusterAdvice" . }}
 {{- if and (not $routed) (not .resolved.secretEnv.VLLM_API_KEY) (not (.Values.networkPolicy).enabled) }}
 - Every pod of the cluster may call the models; set secrets.apiKey to ask for a key, and routing to let requests in from outside.
 {{- end }}

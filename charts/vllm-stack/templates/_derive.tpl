@@ -52,11 +52,14 @@ A buffer for KV cache lies beside them, or beside the 64 MiB that a pod without 
 {{- $_ := set $w "graceSeconds" $grace -}}
 {{- $budget := int $body.startup.budgetSeconds -}}
 {{- $_ := set $w "budgetSeconds" $budget -}}
+{{/* What pods wait for a download beside them, which has the same budget. */}}
+{{- $beside := and (eq ($body.source.download | default "") "job") (eq (toString ($body.source.job).hook) "false") -}}
+{{- $_ := set $w "waitSeconds" (ternary $budget 0 $beside) -}}
 {{- if ne ($body.autoscaling.mode | default "none") "none" }}{{ include "vllm-stack.scaling" . }}{{ end -}}
 {{/* How long a rollout may take: each wave of pods stops, then starts. */}}
 {{- $wave := 1 }}{{ range pick $body.rollout "maxSurge" "maxUnavailable" }}{{ if not (kindIs "string" .) }}{{ $wave = max $wave . }}{{ end }}{{ end -}}
 {{- $waves := div (add $w.replicas $wave -1) $wave | max 1 -}}
-{{- $_ := set $r "timeoutSeconds" (max ($r.timeoutSeconds | default 0) (mul $waves (add (ternary $budget 900 (gt $budget 0)) $grace))) -}}
+{{- $_ := set $r "timeoutSeconds" (max ($r.timeoutSeconds | default 0) (add $w.waitSeconds (mul $waves (add (ternary $budget 900 (gt $budget 0)) $grace)))) -}}
 
 {{- $claim := "" -}}
 {{- if eq $body.cache.type "claim" -}}

@@ -21,6 +21,16 @@
 {{- if and (hasSuffix ".shared" $resource) (gt (int $w.gpus) 1) -}}
 {{- include "vllm-stack.error" (list . "accelerator.resource" (printf "%d shares of %s may be one and the same GPU; set parallelism to one GPU, or a whole GPU as resource" (int $w.gpus) $resource)) -}}
 {{- end -}}
+{{- range $product := ternary (list $a.product) $a.product (kindIs "string" $a.product) -}}
+{{- if contains " " $product -}}
+{{- include "vllm-stack.error" (list $ "accelerator.product" (printf "%q has spaces, and no node label has them; set it as the label says it, for example %s" $product (replace " " "-" $product))) -}}
+{{- end -}}
+{{- end -}}
+{{- range $part := list "requests" "limits" -}}
+{{- if and $resource (hasKey (index $body.resources $part | default dict) $resource) -}}
+{{- include "vllm-stack.error" (list $ (print "resources." $part "." $resource) (printf "the chart asks for the accelerator itself, %d for each pod by parallelism; remove it, and set parallelism" (int $w.gpus))) -}}
+{{- end -}}
+{{- end -}}
 {{- with $a.claims }}{{ include "vllm-stack.validateClaims" $ }}{{ end -}}
 {{- end -}}
 

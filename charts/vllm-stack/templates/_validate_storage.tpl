@@ -1,3 +1,12 @@
+{{/* a size -> what is wrong with it, if anything: without a unit it is bytes, which a claim would round up to next to nothing */}}
+{{- define "vllm-stack.sizeError" -}}
+{{- $mebibytes := include "vllm-stack.mebibytes" . | float64 -}}
+{{- if and (gt $mebibytes 0.0) (lt $mebibytes 1.0) -}}
+{{- $size := include "vllm-stack.scalar" . -}}
+{{- printf "%s is less than 1 MiB; set the unit that is meant, for example %sGi" $size (regexFind "^[0-9.]+" $size) -}}
+{{- end -}}
+{{- end -}}
+
 {{/* root -> JSON list of what is wrong with storage.claims */}}
 {{- define "vllm-stack.storageErrors" -}}
 {{- $errors := list }}{{ $pods := dict -}}
@@ -17,6 +26,8 @@
 {{- else -}}
 {{- if not $body.size -}}
 {{- $errors = append $errors (print $c.path ".size: a claim needs a size; set the sizes of its models and a fifth more, for example 200Gi") -}}
+{{- else -}}
+{{- with include "vllm-stack.sizeError" $body.size }}{{ $errors = append $errors (print $c.path ".size: " .) }}{{ end -}}
 {{- end -}}
 {{- if $own -}}
 {{- range $field, $_ := pick $body "storageClassName" "dataSource" -}}
@@ -28,14 +39,14 @@
 {{- if and (gt $users 1) (not (or (has "ReadWriteMany" ($body.accessModes | default (list "ReadWriteMany"))) (has "ReadOnlyMany" $body.accessModes))) -}}
 {{- $errors = append $errors (printf "%s.accessModes: %d pods mount it, which only one node can; set [ReadWriteMany], or replicas: 1" $c.path $users) -}}
 {{- end -}}
-{{- with $body.juicefs -}}
+{{- if hasKey $body "juicefs" }}{{ with mergeOverwrite (dict "provisioning" "dynamic") $body.juicefs -}}
 {{- if eq (empty .existingSecret) (empty .secret) -}}
 {{- $errors = append $errors (print $c.path ".juicefs: " (ternary "the file system needs its credentials" "existingSecret and secret exclude each other" (empty .secret)) "; set existingSecret: the Secret with name, metaurl, storage, bucket, access-key and secret-key") -}}
 {{- end -}}
-{{- if and (eq (.provisioning | default "dynamic") "static") .pathPattern -}}
+{{- if and (eq .provisioning "static") .pathPattern -}}
 {{- $errors = append $errors (print $c.path ".juicefs.pathPattern: a static volume shows the whole file system; remove it, or set mountOptions: [subdir=…]") -}}
 {{- end -}}
-{{- end -}}
+{{- end }}{{ end -}}
 {{- end -}}
 {{- end -}}
 {{- toJson $errors -}}

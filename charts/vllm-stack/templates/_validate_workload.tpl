@@ -54,6 +54,7 @@
 {{- if and (or (eq $body.cache.type "claim") (eq $body.cache.type "perReplica")) (not $body.cache.size) -}}
 {{- include "vllm-stack.error" (list . "cache.size" "a claim needs a size; set the size of the weights and a fifth more, for example 40Gi") -}}
 {{- end -}}
+{{- with $body.cache.size }}{{ with include "vllm-stack.sizeError" . }}{{ include "vllm-stack.error" (list $ "cache.size" .) }}{{ end }}{{ end -}}
 {{- range $label, $_ := $body.podLabels -}}
 {{- if contains (print "\n" $label ":") (print "\n" $w.selector) -}}
 {{- include "vllm-stack.error" (list $ (print "podLabels." $label) "is a label of the selector; remove it") -}}
