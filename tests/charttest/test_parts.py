@@ -219,6 +219,8 @@ def program(path: Path, answer: str) -> Path:
         ("helm-3", "v3.17.9", None),
         ("helm-3", "v4.3.1", None),
         ("helm-3", "no version", None),
+        ("helm-3.18", "v3.18.6", "3.18.6"),
+        ("helm-3.18", "v3.22.0", None),
     ],
 )
 def test_a_program_on_path_is_used_only_in_a_fitting_version(

@@ -1,4 +1,4 @@
-"""Every scenario of the chart renders cleanly on the oldest and the newest Kubernetes, with Helm 3 and 4."""
+"""Every scenario of the chart renders cleanly on the oldest and the newest Kubernetes, with Helm 3 and 4, and with Helm 3.18."""
 
 from __future__ import annotations
 
@@ -20,18 +20,21 @@ NEWEST = versions()[-1]
 FILES = sorted((Path(__file__).parents[2] / "charts/vllm-stack/ci").glob("*-values.yaml"))
 
 
-@pytest.mark.parametrize("major", [3, 4], ids=["helm3", "helm4"])
-@pytest.mark.parametrize("kube_version", [OLDEST, NEWEST])
+@pytest.mark.parametrize(
+    ("version", "kube_version"),
+    [(3, OLDEST), (3, NEWEST), (4, OLDEST), (4, NEWEST), ("3.18", NEWEST)],
+    ids=lambda value: f"helm{value}" if value in (3, 4, "3.18") else value,
+)
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name.removesuffix("-values.yaml"))
 def test_a_scenario_renders_objects_without_a_finding(
-    chart: Chart, path: Path, kube_version: str, major: int
+    chart: Chart, path: Path, kube_version: str, version: int | str
 ) -> None:
     scenario = Scenario.of(path)
     if not scenario.runs_on(kube_version):
         with pytest.raises(HelmError, match=f"needs .* which Kubernetes has from {scenario.oldest}"):
-            chart.render(path, kube_version=kube_version, helm=helm(major), external=scenario.external)
+            chart.render(path, kube_version=kube_version, helm=helm(version), external=scenario.external)
         return
-    rendered = chart.render(path, kube_version=kube_version, helm=helm(major), external=scenario.external)
+    rendered = chart.render(path, kube_version=kube_version, helm=helm(version), external=scenario.external)
     assert any(item.kind in SERVING for item in rendered.objects)
 
 

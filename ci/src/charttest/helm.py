@@ -101,6 +101,6 @@ def _yaml(values: Mapping[str, Any]) -> str:
 
 
 @cache
-def helm(major: int = 4) -> Helm:
-    """Helm of this major version, found or built."""
-    return Helm(parts.find(f"helm-{major}"))
+def helm(version: int | str = 4) -> Helm:
+    """The newest Helm of this major version, 3 or 4, or the oldest that charts may ask for, 3.18; found or built."""
+    return Helm(parts.find(f"helm-{version}"))

@@ -63,7 +63,8 @@ _HELM_3_PACKAGES = ("chartutil", "lint/rules")
 _HELM_3_API = ("k8sVersionMajor=1", "k8sVersionMinor=37")
 
 
-def _helm(major: int, version: str, seconds: int, oldest: str) -> Part:
+def _helm(name: str, version: str, seconds: int, oldest: str | None) -> Part:
+    major = int(version[0])
     module = f"helm.sh/helm/v{major}"
     ldflags = f"-X {module}/internal/version.version=v{version}"
     if major == 3:  # Helm 4 reads this from its own build information
@@ -71,10 +72,10 @@ def _helm(major: int, version: str, seconds: int, oldest: str) -> Part:
             f" -X {module}/pkg/{package}.{key}" for package in _HELM_3_PACKAGES for key in _HELM_3_API
         )
     return Part(
-        name=f"helm-{major}",
+        name=name,
         binary="helm",
         version=version,
-        family=f"helm{major}",
+        family=name.replace("-", "").replace(".", ""),
         package=f"{module}/cmd/helm",
         seconds=seconds,
         ldflags=ldflags,
@@ -109,8 +110,9 @@ def of_sources(folder: Path, version: str) -> str:
 PARTS = {
     part.name: part
     for part in (
-        _helm(4, "4.3.1", 73, oldest="4.0.0"),
-        _helm(3, "3.22.0", 36, oldest="3.18.0"),
+        _helm("helm-4", "4.3.1", 73, oldest="4.0.0"),
+        _helm("helm-3", "3.22.0", 36, oldest="3.18.0"),
+        _helm("helm-3.18", "3.18.6", 36, oldest=None),
         Part("etcd", "etcd", "3.6.8", "etcd", "go.etcd.io/etcd/server/v3", 16),
         _kubernetes("kube-apiserver", 167),
         _kubernetes("kube-controller-manager", 58),
