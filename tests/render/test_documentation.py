@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from charttest.plugin import Chart
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGES = {page: (DOCS / f"{page}.md").read_text() for page in ("models", "storage", "install", "upgrade", "backup")}
+PAGES = {
+    page: (DOCS / f"{page}.md").read_text() for page in ("models", "storage", "install", "upgrade", "backup")
+}
 BLOCKS = [
     (page, block)
     for page, text in PAGES.items()
@@ -93,7 +95,9 @@ def images(part: Any) -> set[str]:
     return own.union(*map(images, part.values()))
 
 
-@pytest.mark.parametrize("scenario", ["oci-image", "prefill-decode", "juicefs-static", "download-beside", "extension"])
+@pytest.mark.parametrize(
+    "scenario", ["oci-image", "prefill-decode", "juicefs-static", "download-beside", "extension"]
+)
 def test_the_command_for_air_gapped_clusters_finds_every_image(chart: Chart, scenario: str) -> None:
     found = re.search(r"grep -oE '([^']+)'", PAGES["install"])
     assert found
