@@ -13,6 +13,7 @@ Rules with more headers come first, then in the order of their headers: what a G
 {{- range $part := list "timeouts" "retries" "rateLimit" "tls" -}}
 {{- if not (kindIs "map" (index $body $part)) }}{{ $_ := set $body $part dict }}{{ end -}}
 {{- end -}}
+{{- if not $body.hosts }}{{ $_ := set $body "hosts" list }}{{ end -}}
 {{- $path := print "routing.routes." $key }}{{ $rules := dict -}}
 {{- range $entry, $target := $route.models -}}
 {{- $own := $target | default dict }}{{ $key := $own.model | default $entry }}{{ $at := printf "%s.models.%s" $path $entry -}}
