@@ -223,6 +223,21 @@ BODY: dict[str, Change] = {
     "autoscaling.takeOver": Change("old", KEDA),
     "cost": Change("4", WVA),
 }
+# What the values beside it need: without it they are refused, or a mount has no volume.
+NEEDED = {
+    "accelerator.productLabel",
+    "autoscaling.metrics.waitingRequests",
+    "cache.size",
+    "extraVolumes",
+    "kvOffload.server",
+    "kvOffload.sizeGiB",
+    "role",
+    "source.job.claim",
+    "source.uri",
+    "speculative.method",
+    "speculative.model",
+    "speculative.numTokens",
+}
 # What the models of the table refer to.
 SHARED: dict[str, Any] = {
     "scaling": {"prometheus": {"serverAddress": "http://prometheus:9090"}},
@@ -396,7 +411,7 @@ def test_every_key_of_a_body_changes_the_objects_of_its_model(chart: Chart) -> N
     together = {key: change for key, change in BODY.items() if change.root is None}
     names = {key: f"m{number}" for number, key in enumerate(together)}
 
-    def bodies(changed: bool) -> Mapping[str, Any]:
+    def bodies(*, changed: bool) -> Mapping[str, Any]:
         found = {}
         for key, change in together.items():
             body = {"source": {"uri": HF}, **change.base}
@@ -405,8 +420,20 @@ def test_every_key_of_a_body_changes_the_objects_of_its_model(chart: Chart) -> N
             found[names[key]] = body
         return {**SHARED, "tests": {"enabled": False}, "models": found}
 
-    before, after = (chart.render(bodies(changed), external=EXTERNAL) for changed in (False, True))
+    before, after = (chart.render(bodies(changed=changed), external=EXTERNAL) for changed in (False, True))
     assert [key for key, name in names.items() if text(before, name) == text(after, name)] == []
+
+
+def test_null_unsets_every_key_of_a_body_that_is_not_needed(chart: Chart) -> None:
+    bodies = {
+        f"m{number}": put({"source": {"uri": HF}, **change.base}, key, None)
+        for number, (key, change) in enumerate(BODY.items())
+        if change.root is None and key not in NEEDED
+    }
+    values = {**SHARED, "tests": {"enabled": False}, "models": bodies}
+    # Without a security context or replicas a pod is what the user asked for; all else stays valid.
+    rendered = chart.render(values, external=EXTERNAL, ignore=["pod-security", "replicas"])
+    assert rendered.find("Deployment")
 
 
 @pytest.mark.parametrize("key", [key for key, change in BODY.items() if change.root is not None])

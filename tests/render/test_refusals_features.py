@@ -29,6 +29,11 @@ def speculative(**keys: Any) -> dict[str, Any]:
 # What is wrong in the body of one model, and the line that says so after `models.<name>`.
 BODIES: list[tuple[dict[str, Any], str]] = [
     (
+        {"engine": "tgi", "kvOffload": {"backend": "native", "sizeGiB": 8}, "args": {"max-input-tokens": 8}},
+        "kvOffload: engine tgi has no setting for it here; remove it, write the engine's own flags in args, or set"
+        " engine: vllm",
+    ),
+    (
         {"lora": {"adapters": {"a": {"uri": "/a"}}}},
         "lora.enabled: is false, so that nothing takes the adapters; set true, or lora: null",
     ),

@@ -417,3 +417,11 @@ def test_a_value_of_the_wrong_type_or_range_is_refused_with_its_path(chart: Char
         lines = [line for line in error.value.output.splitlines() if f"at '/routing/{path}'" in line]
         assert lines, f"{path} is not refused:\n{error.value.output}"
         assert message in lines[0]
+
+
+def test_an_inference_pool_without_its_section_is_refused_by_key(chart: Chart) -> None:
+    routing = settings("inferencePool", inferencePool=None, routes={"llm": {"models": {"b": {}}}})
+    assert refusal(chart, {"models": MODELS, "routing": routing}) == [
+        "routing.inferencePool.endpointPickers.b: a routed model needs an endpoint picker of its own; "
+        "set the name of its Service"
+    ]

@@ -93,6 +93,14 @@ def test_a_route_without_hosts_is_for_every_host(chart: Chart, kind: str) -> Non
     assert answer(rendered, Request("any.example.com", "/v1/models")) is not None
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_null_unsets_the_defaults_of_all_routes_and_the_hosts_of_one(chart: Chart, kind: str) -> None:
+    unset = routed(chart, kind, root={"defaults": None}, hosts=None)
+    assert [dict(item) for item in unset.objects] == [
+        dict(item) for item in routed(chart, kind, hosts=[]).objects
+    ]
+
+
 def test_routes_render_nothing_while_the_kind_is_none(chart: Chart) -> None:
     values = {"models": MODELS, "routing": {"routes": {"llm": {"models": {"a": {"variants": HALVES}}}}}}
     assert chart.render(values).names() == chart.render({"models": MODELS}).names()

@@ -27,7 +27,7 @@
 {{- end -}}
 {{- range $feature, $switch := dict "lora" "enabled" "speculative" "method" "kvOffload" "backend" -}}
 {{- if get (get $w.body $feature) $switch -}}
-{{- range $key, $option := get $engine.features $feature -}}
+{{- range $key, $option := index ($engine.features | default dict) $feature -}}
 {{- range $flag, $_ := $args -}}
 {{- if eq (print "--" (regexFind "^[^.]+" $flag)) $option -}}
 {{- include "vllm-stack.error" (list $ (print "args." $flag) (printf "is already said by %s; set %s.%s, or remove %s" $feature $feature $key $feature)) -}}

@@ -42,7 +42,7 @@
 {{- end -}}
 {{- if eq $kind "inferencePool" -}}
 {{- $objectives := dict -}}
-{{- range $m := .resolved.models }}{{ if $m.routed }}{{ range $tier, $_ := $routing.inferencePool.tiers -}}
+{{- range $m := .resolved.models }}{{ if $m.routed }}{{ range $tier, $_ := ($routing.inferencePool).tiers -}}
 {{- $name := include "vllm-stack.objectiveName" (list $m.name $tier) -}}
 {{- if hasKey $objectives $name -}}
 {{- $errors = append $errors (printf "routing.inferencePool.tiers.%s: its objective of the model %s has the name of another one, %s; rename the tier" $tier $m.key $name) -}}
