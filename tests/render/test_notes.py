@@ -201,3 +201,9 @@ def test_a_download_beside_the_pods_has_its_own_time(chart: Chart) -> None:
 def test_what_should_be_known_is_told_with_the_next_step(chart: Chart, words: str) -> None:
     body, rest = ADVICE[words]
     assert words in advice(chart, body, **rest)
+
+
+@pytest.mark.parametrize(("engine", "told"), [("triton", True), ("sglang", False), ("tgi", False)])
+def test_an_engine_that_asks_for_no_key_is_named_beside_one(chart: Chart, engine: str, told: bool) -> None:
+    line = f"models.m: engine {engine} asks nobody for secrets.apiKey here; set networkPolicy"
+    assert (line in advice(chart, {"engine": engine})) == told

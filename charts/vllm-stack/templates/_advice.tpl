@@ -2,6 +2,9 @@
 {{- define "vllm-stack.advice" -}}
 {{- $single := list -}}
 {{- range $w := .resolved.workloads }}
+{{- if and $.resolved.secretEnv.VLLM_API_KEY (not $w.engine.apiKeyEnv) }}
+- {{ $w.path }}: engine {{ $w.body.engine }} asks nobody for secrets.apiKey here; set networkPolicy, or have the gateway ask.
+{{- end }}
 {{- $memory := index ($w.body.resources.limits | default dict) "memory" }}
 {{- if and $memory $w.shm (lt (include "vllm-stack.mebibytes" $memory | float64) (include "vllm-stack.mebibytes" $w.shm | float64)) }}
 - {{ $w.path }}: /dev/shm ({{ $w.shm }}) counts against the memory limit ({{ $memory }}) and is larger; raise resources.limits.memory.
