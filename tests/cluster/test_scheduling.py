@@ -24,7 +24,7 @@ def values(**body: Any) -> dict[str, Any]:
     [
         ({"parallelism": {"tensor": 16}}, "Insufficient nvidia.com/gpu"),
         ({"accelerator": {"product": "NVIDIA-Z9"}}, "didn't match Pod's node affinity/selector"),
-        ({"accelerator": {"resource": "amd.com/gpu"}}, "Insufficient amd.com/gpu"),
+        ({"accelerator": {"resource": "habana.ai/gaudi"}}, "Insufficient habana.ai/gaudi"),
         ({"resources": {"requests": {"memory": "100Ti"}}}, "Insufficient memory"),
     ],
     ids=["too many GPUs", "a GPU that no node has", "another vendor's GPU", "too much memory"],
