@@ -296,4 +296,4 @@ def test_a_download_of_a_branch_is_worth_knowing(chart: Chart) -> None:
         chart, body
     )
     pinned = {**job_source(revision="b968826d9c46dd6066d109eabc6255188de91218"), "replicas": 2}
-    assert advice(chart, pinned) == ""
+    assert "what its branch gets later" not in advice(chart, pinned)
