@@ -152,6 +152,15 @@ def test_a_custom_engine_is_started_and_asked_as_its_values_say(render_model: Re
     assert container["livenessProbe"]["httpGet"]["path"] == "/ready"
 
 
+def test_parallelism_counts_the_gpus_of_a_custom_engine_and_its_args_split_the_model(
+    render_model: RenderModel,
+) -> None:
+    body = {"engine": "custom", "image": IMAGE, "args": {"shards": 2}, **SPLIT}
+    container = pod(render_model, body)["containers"][0]
+    assert container["args"] == ["--shards=2"]
+    assert container["resources"]["limits"] == {"nvidia.com/gpu": "2"}
+
+
 # --- files/triton_repository.py ---
 
 

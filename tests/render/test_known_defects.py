@@ -14,7 +14,6 @@ from tests.render.test_refusals import refusal
 
 from charttest.checks import Manifests
 from charttest.checks.selectors import matches
-from charttest.lint import Scenario
 from charttest.quantity import parse
 from charttest.render import FindingsError
 
@@ -450,9 +449,3 @@ def test_defect_36_a_claim_for_one_node_is_not_given_to_several_pods(chart: Char
 def test_there_is_a_test_for_each_of_the_36() -> None:
     numbers = re.findall(r"^def test_defect_(\d\d)_", Path(__file__).read_text(), re.M)
     assert [int(number) for number in numbers] == list(range(1, 37))
-
-
-def test_scenarios_are_those_of_the_chart(chart: Chart) -> None:
-    assert {Scenario.of(path).name for path in CHART.glob("ci/*-values.yaml")} == {
-        scenario.name for scenario in chart.scenarios
-    }

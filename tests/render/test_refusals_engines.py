@@ -28,6 +28,10 @@ BODIES: list[tuple[dict[str, Any], str]] = [
         "custom: only engine custom reads it, this is vllm; remove it, or set engine: custom",
     ),
     (
+        {"engine": "custom", "image": IMAGE, "chatTemplate": "/t.jinja"},
+        "chatTemplate: engine custom has no setting for it; remove it, or set engine: vllm",
+    ),
+    (
         {"engine": "tgi", "servedNames": ["a"]},
         "servedNames: engine tgi serves a model under its own path; remove it, clients ask for org/model",
     ),

@@ -18,7 +18,9 @@
 {{- $value := get $set $key }}{{ $flag := get $spelled $key -}}
 {{- if hasKey $filed $key }}{{ $_ := set $file (get $filed $key) $value -}}
 {{- else if not (hasKey $spelled $key) -}}
-{{- if not (has $key (list "model" "port" "servedNames" "drainSeconds")) -}}
+{{- /* An engine with no spelling at all is told by its own args; parallelism then counts its GPUs. */}}
+{{- $told := list "model" "port" "servedNames" "drainSeconds" }}{{ if not (or $spelled $filed) }}{{ $told = concat $told (list "tensor" "pipeline" "data" "expert") }}{{ end -}}
+{{- if not (has $key $told) -}}
 {{- include "vllm-stack.error" (list $ (include "vllm-stack.settingPath" $key) (printf "engine %s has no setting for it; remove it, or set engine: vllm" $body.engine)) -}}
 {{- end -}}
 {{- else if not $flag }}{{ $args = append $args $value -}}
