@@ -21,7 +21,8 @@ def pods(release: Release) -> list[dict[str, Any]]:
 
 
 def pod(release: Release) -> dict[str, Any]:
-    """The only engine pod."""
+    """The only engine pod; right after an install it is waited for."""
+    eventually("a pod", lambda: pods(release))
     (found,) = pods(release)
     return found
 
