@@ -79,7 +79,7 @@ def left_behind(home: Path, name: str = "") -> list[str]:
     return found
 
 
-def eventually(what: str, condition: Callable[[], object], seconds: float = 20) -> None:
+def eventually(what: str, condition: Callable[[], object], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
@@ -255,7 +255,7 @@ def test_a_signal_half_way_leaves_no_process_and_no_file(
     process = begin(WITH)
     eventually("the first part", lambda: any("process" in item for item in left_behind(home, "held")))
     process.send_signal(number)
-    process.communicate(timeout=30)
+    process.communicate(timeout=120)
     assert process.returncode == code
     assert not left_behind(home, "held")
 
@@ -266,7 +266,7 @@ def test_a_killed_process_takes_its_cluster_along_and_the_next_command_removes_t
     assert process.stdout is not None
     first = process.stdout.readline()
     process.kill()
-    _, said = process.communicate(timeout=30)
+    _, said = process.communicate(timeout=120)
     assert first == "up\n", said
     eventually("its parts to end", lambda: not any("process" in item for item in left_behind(home, "held")))
     assert left_behind(home, "held"), "the folder that is to be swept"
@@ -279,7 +279,7 @@ def test_what_a_killed_up_started_is_ended_by_the_next_command(home: Path) -> No
     process = begin(CLI, "cluster", "up", "--name", "half")
     eventually("the first part", lambda: any("process" in item for item in left_behind(home, "half")))
     process.kill()
-    process.communicate(timeout=30)
+    process.communicate(timeout=120)
     assert any("process" in item for item in left_behind(home, "half")), "a detached part outlives it"
     charttest("cluster", "down", "--name", "another")
     assert not left_behind(home, "half")

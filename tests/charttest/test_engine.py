@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     Start = Callable[..., "Engine"]
 
 NO_MODEL = "OSError: /no/model is not a local folder\n"
-KEPT_SECONDS = 20
+KEPT_SECONDS = 60
 SILENCE_SECONDS = 0.5
 
 

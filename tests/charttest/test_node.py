@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CLI = "from charttest.cli import main; raise SystemExit(main())"
-SETTLE_SECONDS = 10
+SETTLE_SECONDS = 60
 POOLS = """
 - {name: gpu, product: NVIDIA-L4, gpus: 2, gpuMemoryMiB: 23034, cpu: "64", memory: 512Gi, runtime: containerd}
 """

@@ -64,7 +64,7 @@ def rolled_out(release: Release) -> None:
     eventually("old pods to go", lambda: len(pods(release)) == wanted)
 
 
-def eventually(what: str, condition: Callable[[], object], seconds: float = 60) -> None:
+def eventually(what: str, condition: Callable[[], object], seconds: float = 240) -> None:
     """Wait for a condition; AssertionError that says what did not come."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -124,7 +124,7 @@ def tallies(releases: Releases) -> Iterator[dict[tuple[str, int], Future[list[Ta
     """What each group of clients counted, by cell and turn; a few cells run at the same time."""
     with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
         yield {
-            (name, turn): pool.submit(measure, releases(timeout_seconds=180), cell)
+            (name, turn): pool.submit(measure, releases(timeout_seconds=300), cell)
             for name, turn, cell in CELLS
         }
         pool.shutdown(cancel_futures=True)

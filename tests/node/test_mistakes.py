@@ -138,8 +138,8 @@ def hang(release: Release) -> str:
     release.install(values(), wait=False)
     becomes_ready(release)
     ask(release, "/test-engine/hang")
-    eventually("the endpoint to go", lambda: not ready_addresses(release), seconds=40)
-    eventually("a restart", lambda: engine(pod(release)).get("restartCount"), seconds=110)
+    eventually("the endpoint to go", lambda: not ready_addresses(release))
+    eventually("a restart", lambda: engine(pod(release)).get("restartCount"))
     told = events(release, pod(release))
     becomes_ready(release)
     assert ready_addresses(release)
@@ -188,7 +188,7 @@ def rows() -> dict[str, tuple[str, str]]:
 def made(releases: Releases) -> Iterator[dict[str, Future[str]]]:
     with ThreadPoolExecutor(max_workers=len(MISTAKES)) as pool:
         yield {
-            name: pool.submit(explained, make, releases(timeout_seconds=120))
+            name: pool.submit(explained, make, releases(timeout_seconds=300))
             for name, make in MISTAKES.items()
         }
 

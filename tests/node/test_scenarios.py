@@ -39,7 +39,7 @@ def lives(
 ) -> Iterator[dict[Path, Future[None]]]:
     with ThreadPoolExecutor(max_workers=3) as pool:
         images = pytestconfig.getini("test_engine_images")
-        yield {path: pool.submit(live, chart, releases(timeout_seconds=120), path, images) for path in FILES}
+        yield {path: pool.submit(live, chart, releases(timeout_seconds=300), path, images) for path in FILES}
         pool.shutdown(cancel_futures=True)
 
 

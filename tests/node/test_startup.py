@@ -25,7 +25,7 @@ def ready_after(release: Release, **body: Any) -> float:
 
 
 def test_an_engine_that_loads_for_long_is_left_alone_within_its_budget(releases: Releases) -> None:
-    release = releases(timeout_seconds=120)
+    release = releases(timeout_seconds=300)
     slow = {"TEST_ENGINE_LOAD_SECONDS": str(LOAD_SECONDS)}
     assert ready_after(release, env=slow, startup={"budgetSeconds": 60}) >= LOAD_SECONDS
     assert engine(pod(release))["restartCount"] == 0
