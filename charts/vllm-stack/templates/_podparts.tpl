@@ -51,27 +51,33 @@
 {{- end }}
 {{- end -}}
 
-{{/* The user's requests and limits, and the accelerator in both: an extended resource cannot be overcommitted. */}}
-{{- define "vllm-stack.resources" -}}
-{{- $user := .w.body.resources }}{{ $accelerator := .w.body.accelerator.resource }}{{ $gpus := .w.gpus }}{{ $claims := .w.body.accelerator.claims }}
-{{- if or $user $accelerator $claims }}
-      resources:
-        {{- with $claims }}
-        claims:
-          {{- range . }}
-          - name: {{ .name }}
-          {{- end }}
-        {{- end }}
-        {{- range $part := list "requests" "limits" }}
-        {{- if or $accelerator (index $user $part) }}
-        {{ $part }}:
-          {{- range $name, $quantity := index $user $part }}
-          {{ $name }}: {{ include "vllm-stack.scalar" $quantity | quote }}
-          {{- end }}
-          {{- with $accelerator }}
-          {{ . }}: "{{ $gpus }}"
-          {{- end }}
-        {{- end }}
-        {{- end }}
-{{- end }}
+{{/* Of a shape: the start of the pod's spec, account, time to stop, and what the user says about the whole pod. */}}
+{{- define "vllm-stack.podStart" -}}
+{{- $w := .w }}{{ $body := $w.body }}
+  serviceAccountName: {{ .root.resolved.serviceAccount }}
+  automountServiceAccountToken: false
+  enableServiceLinks: false
+  terminationGracePeriodSeconds: {{ $w.graceSeconds }}
+  {{- with $body.podSecurityContext }}
+  securityContext: {{ toJson . }}
+  {{- end }}
+  {{- range $field, $value := $body.podSpec }}
+  {{ $field }}: {{ toJson $value }}
+  {{- end }}
+  {{- with $body.image.pullSecrets }}
+  imagePullSecrets:
+    {{- range . }}
+    - name: {{ . }}
+    {{- end }}
+  {{- end }}
+  {{- range $field := list "priorityClassName" "runtimeClassName" "schedulerName" }}
+  {{- with get $body.scheduling $field }}
+  {{ $field }}: {{ . }}
+  {{- end }}
+  {{- end }}
+{{- end -}}
+
+{{/* The security context of every container that the chart adds beside the engine. */}}
+{{- define "vllm-stack.restricted" -}}
+{allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}
 {{- end -}}
