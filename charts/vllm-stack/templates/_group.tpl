@@ -52,7 +52,7 @@ serve nobody: no API server, no probes, a role that no Service selects. */}}
 {{- $_ := set $worker "headless" true -}}
 {{- $containers := list }}{{ range $w.initContainers }}{{ if ne .name "routing" }}{{ $containers = append $containers . }}{{ end }}{{ end -}}
 {{- $_ := set $worker "initContainers" $containers -}}
-{{- $_ := set $worker "engineRest" (include "vllm-stack.engineRest" (dict "root" .root "w" $worker)) -}}
+{{- $_ := set $worker "texts" dict -}}
 {{- $_ := set $worker "selector" (replace "vllm-stack.io/role: server" "vllm-stack.io/role: worker" $w.selector) -}}
 {{- end -}}
 {{- $_ := set $worker "args" $args -}}

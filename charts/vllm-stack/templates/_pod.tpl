@@ -1,6 +1,7 @@
 {{/* {root, w} -> the pod template of a workload: the one pod spec. */}}
 {{- define "vllm-stack.pod" -}}
-{{- $w := .w }}{{ $body := $w.body }}{{ $r := .root.resolved }}{{ $cache := $body.cache }}{{ $scheduling := $body.scheduling -}}
+{{- $w := .w }}{{ $body := $w.body }}{{ $r := .root.resolved }}{{ $cache := $body.cache }}{{ $texts := $w.texts -}}
+{{- if not $texts }}{{ include "vllm-stack.podTexts" . }}{{ end -}}
 {{- $labels := $body.podLabels }}{{ with $r.commonLabels }}{{ $labels = mergeOverwrite (deepCopy .) ($body.podLabels | default dict) }}{{ end -}}
 metadata:
   labels:
@@ -17,8 +18,8 @@ metadata:
     {{- end }}
   {{- include "vllm-stack.podAnnotations" . }}
 spec:
-  {{- $w.podStart }}
-  {{- if $scheduling.antiAffinity }}{{ include "vllm-stack.placement" . }}{{ else }}{{ $w.placement }}{{ end }}
+  {{- $texts.podStart }}
+  {{- if $body.scheduling.antiAffinity }}{{ include "vllm-stack.placement" . }}{{ else }}{{ $texts.placement }}{{ end }}
   {{- include "vllm-stack.spread" . }}
   {{- if $body.accelerator.claims }}{{ include "vllm-stack.resourceClaims" . }}{{ end }}
   {{- with $w.initContainers }}
@@ -29,14 +30,14 @@ spec:
   {{- end }}
   containers:
     - name: engine
-      {{- $w.engineStart }}
+      {{- $texts.engineStart }}
       args:
         {{- range $w.args }}
         - {{ quote . }}
         {{- end }}
       env:
         {{- $w.env }}
-      {{- $w.engineRest }}
+      {{- $texts.engineRest }}
       volumeMounts:
         - {name: cache, mountPath: {{ $cache.mountPath | default "/cache" }}{{ with $w.cachePropagation }}, mountPropagation: {{ . }}{{ end }}}
         - {name: tmp, mountPath: /tmp}

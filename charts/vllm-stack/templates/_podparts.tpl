@@ -51,32 +51,6 @@
 {{- end }}
 {{- end -}}
 
-{{/* Of a shape: the start of the pod's spec, account, time to stop, and what the user says about the whole pod. */}}
-{{- define "vllm-stack.podStart" -}}
-{{- $w := .w }}{{ $body := $w.body }}
-  serviceAccountName: {{ .root.resolved.serviceAccount }}
-  automountServiceAccountToken: false
-  enableServiceLinks: false
-  terminationGracePeriodSeconds: {{ $w.graceSeconds }}
-  {{- with $body.podSecurityContext }}
-  securityContext: {{ toJson . }}
-  {{- end }}
-  {{- range $field, $value := $body.podSpec }}
-  {{ $field }}: {{ toJson $value }}
-  {{- end }}
-  {{- with $body.image.pullSecrets }}
-  imagePullSecrets:
-    {{- range . }}
-    - name: {{ . }}
-    {{- end }}
-  {{- end }}
-  {{- range $field := list "priorityClassName" "runtimeClassName" "schedulerName" }}
-  {{- with get $body.scheduling $field }}
-  {{ $field }}: {{ . }}
-  {{- end }}
-  {{- end }}
-{{- end -}}
-
 {{/* The security context of every container that the chart adds beside the engine. */}}
 {{- define "vllm-stack.restricted" -}}
 {allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}

@@ -77,10 +77,6 @@ have few shapes, so that what follows from a shape is derived, judged and render
 {{- include "vllm-stack.validateShape" . -}}
 {{- include "vllm-stack.validateFeatures" . -}}
 
-{{/* Texts of the pod; `envs` by what a source adds to them. */}}
-{{- $_ := set $w "envs" dict -}}
-{{- $_ := set $w "podStart" (include "vllm-stack.podStart" .) -}}
-{{- if not $body.scheduling.antiAffinity }}{{ $_ := set $w "placement" (include "vllm-stack.placement" .) }}{{ end -}}
-{{- $_ := set $w "engineStart" (include "vllm-stack.engineStart" .) -}}
-{{- $_ := set $w "engineRest" (include "vllm-stack.engineRest" .) -}}
+{{/* Filled when they are needed: the environment by what a source adds to it, and the texts of _pod_texts.tpl. */}}
+{{- $_ := set $w "envs" dict }}{{ $_ := set $w "texts" dict -}}
 {{- end -}}

@@ -1,6 +1,39 @@
-{{/* The container of the engine: what all workloads of a shape have alike; each takes {root, w}. */}}
+{{/* What the pods of all workloads of a shape have alike, rendered for the first of them; each takes {root, w}. */}}
 
-{{/* What runs. */}}
+{{/* w.texts, which the workloads of a shape share; antiAffinity names the workload and is no part of it. */}}
+{{- define "vllm-stack.podTexts" -}}
+{{- $texts := .w.texts -}}
+{{- range $text := list "podStart" "engineStart" "engineRest" }}{{ $_ := set $texts $text (include (print "vllm-stack." $text) $) }}{{ end -}}
+{{- if not .w.body.scheduling.antiAffinity }}{{ $_ := set $texts "placement" (include "vllm-stack.placement" .) }}{{ end -}}
+{{- end -}}
+
+{{/* The start of the pod's spec: account, time to stop, and what the user says about the whole pod. */}}
+{{- define "vllm-stack.podStart" -}}
+{{- $w := .w }}{{ $body := $w.body }}
+  serviceAccountName: {{ .root.resolved.serviceAccount }}
+  automountServiceAccountToken: false
+  enableServiceLinks: false
+  terminationGracePeriodSeconds: {{ $w.graceSeconds }}
+  {{- with $body.podSecurityContext }}
+  securityContext: {{ toJson . }}
+  {{- end }}
+  {{- range $field, $value := $body.podSpec }}
+  {{ $field }}: {{ toJson $value }}
+  {{- end }}
+  {{- with $body.image.pullSecrets }}
+  imagePullSecrets:
+    {{- range . }}
+    - name: {{ . }}
+    {{- end }}
+  {{- end }}
+  {{- range $field := list "priorityClassName" "runtimeClassName" "schedulerName" }}
+  {{- with get $body.scheduling $field }}
+  {{ $field }}: {{ . }}
+  {{- end }}
+  {{- end }}
+{{- end -}}
+
+{{/* What the engine's container runs. */}}
 {{- define "vllm-stack.engineStart" -}}
 {{- $w := .w }}{{ $body := $w.body }}
       image: {{ $w.image }}
