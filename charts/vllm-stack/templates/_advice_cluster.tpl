@@ -7,8 +7,10 @@
 {{- range list $w.modelClaim (ternary $w.claim "" (eq $w.body.cache.type "existingClaim")) }}
 {{- if and . (not (hasKey $made .)) }}{{ $_ := set $needed . true }}{{ end }}
 {{- end }}
-{{- $a := $w.body.accelerator }}
-{{- if eq (toString $a.productLabel) "nvidia.com/gpu.product" }}
+{{- end }}
+{{- range $shape := .resolved.shapes }}
+{{- $a := $shape.body.accelerator }}
+{{- if and $shape.engine (eq (toString $a.productLabel) "nvidia.com/gpu.product") }}
 {{- range ternary (list $a.product) $a.product (kindIs "string" $a.product) }}
 {{- if and . (not (regexMatch "^(NVIDIA|Tesla|Quadro|GRID|GeForce|TITAN)-" .)) }}{{ $_ := set $products . true }}{{ end }}
 {{- end }}

@@ -1,11 +1,18 @@
-{{/* {root, w} -> w.args, the command line of the engine: the one place where a flag is spelled and where its
-name and the shape of its value are checked, against the table of the engine's file. */}}
+{{/* {root, w} -> w.args, the command line of the engine: settings, features, groups, then what the user wrote. */}}
 {{- define "vllm-stack.args" -}}
-{{- $w := .w }}{{ $body := $w.body }}{{ $engine := $w.engine }}{{ $owned := $engine.owned }}{{ $flags := $engine.flags -}}
+{{- $w := .w -}}
 {{- include "vllm-stack.settings" . -}}
-{{- $args := concat $w.args $w.featureArgs $w.ownArgs -}}
+{{- $_ := set $w "args" (concat $w.args $w.shapeSettings $w.featureArgs $w.ownArgs $w.userArgs) -}}
+{{- end -}}
+
+{{/* {root, w} of a shape -> w.shapeSettings and w.userArgs, the parts of the command line that no name is in. The one
+place where a flag of `args` is spelled and where its name and the shape of its value are checked, against the table of
+the engine's file. */}}
+{{- define "vllm-stack.shapeArgs" -}}
+{{- $w := .w }}{{ $body := $w.body }}{{ $engine := $w.engine }}{{ $owned := $engine.owned }}{{ $flags := $engine.flags }}{{ $args := list -}}
+{{- include "vllm-stack.shapeSettings" . -}}
 {{- if $engine.repository }}{{ include "vllm-stack.repository" . -}}
-{{- else if not $flags }}{{ $args = concat $args (include "vllm-stack.plainArgs" $body.args | fromJsonArray) -}}
+{{- else if not $flags }}{{ $args = include "vllm-stack.plainArgs" $body.args | fromJsonArray -}}
 {{- else -}}
 {{- range $flag, $value := $body.args -}}
 {{- $named := print " " $flag " " }}{{ $option := print "--" $flag }}{{ $problem := "" -}}
@@ -42,7 +49,7 @@ name and the shape of its value are checked, against the table of the engine's f
 {{- include "vllm-stack.error" (list $ "extraArgs" (printf "%s would show a secret in the pod; set secrets" (regexFind "^[^=]+" $arg))) -}}
 {{- end -}}
 {{- end -}}
-{{- $_ := set $w "args" (concat $args ($body.extraArgs | default list)) -}}
+{{- $_ := set $w "userArgs" (concat $args ($body.extraArgs | default list)) -}}
 {{- end -}}
 
 {{/* A number or text as text: YAML integers reach Helm as floats, which print as 1e+06. */}}

@@ -3,7 +3,8 @@
 {{/* {root, w} -> w.volumes, w.mounts, w.containers and w.initContainers with the user's, and what clashes. */}}
 {{- define "vllm-stack.extension" -}}
 {{- $w := .w }}{{ $body := $w.body }}{{ $seen := dict -}}
-{{- $unprivileged := dict "allowPrivilegeEscalation" false "capabilities" (dict "drop" (list "ALL")) -}}
+{{/* Where the user's containers write is not known here. */}}
+{{- $unprivileged := omit (include "vllm-stack.restricted" . | fromYaml) "readOnlyRootFilesystem" -}}
 {{- range $key, $part := dict "extraContainers" "containers" "initContainers" "initContainers" -}}
 {{- range $container := get $body $key -}}
 {{- $name := $container.name -}}

@@ -57,17 +57,6 @@ w.config, and to the pod w.volumes and w.mounts. How a flag is spelled stands in
 {{- $_ := set $w "featureArgs" (concat $w.featureArgs $args) -}}
 {{- end -}}
 
-{{/*
-MiB that the engines of a pod share as buffer for KV cache: all of it lies in /dev/shm (vllm
-shared_offload_region.py), on AMD's GPUs in each process.
-*/}}
-{{- define "vllm-stack.offloadMebibytes" -}}
-{{- $body := .w.body -}}
-{{- if ne $body.kvOffload.backend "native" }}0
-{{- else if hasPrefix "amd.com/" ($body.accelerator.resource | default "") }}0
-{{- else }}{{ mulf 1024 ($body.kvOffload.sizeGiB | default 0 | float64) (max 1 (div (int ($body.parallelism.data | default 1)) (int ($body.parallelism.nodes | default 1)))) | ceil | int }}{{ end -}}
-{{- end -}}
-
 {{/* The script that the startup probe runs, and what it asks. */}}
 {{- define "vllm-stack.warmup" -}}
 {{- $w := .w }}{{ $body := $w.body -}}

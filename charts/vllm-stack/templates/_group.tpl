@@ -1,6 +1,6 @@
 {{/* Replicas that are groups of pods, one per node, and pods that prefill or decode for each other. */}}
 
-{{/* {root, w} -> adds podEnv and ownArgs: what the pods need to find each other. */}}
+{{/* {root, w} of a shape -> adds podEnv and ownArgs: what the pods need to find each other. */}}
 {{- define "vllm-stack.deriveGroup" -}}
 {{- $w := .w }}{{ $body := $w.body }}{{ $args := list -}}
 {{- $env := dict "VLLM_HOST_IP" (dict "valueFrom" (dict "fieldRef" (dict "fieldPath" "status.podIP"))) -}}
@@ -13,7 +13,6 @@
 {{- with $d.loadFailurePolicy }}{{ $_ := set $transfer "kv_load_failure_policy" . }}{{ end -}}
 {{- with $d.extraConfig }}{{ $_ := set $transfer "kv_connector_extra_config" . }}{{ end -}}
 {{- $args = append $args (print "--kv-transfer-config=" (toRawJson $transfer)) -}}
-{{- $_ := set .root.resolved "groups" true -}}
 {{- if and (eq $w.role "decode") ($d.sidecar | default dict).image -}}
 {{- $_ := set $w "sidecar" $d.sidecar }}{{ $_ := set $w "port" 8200 }}{{ $_ := set $w "portName" "engine" -}}
 {{- include "vllm-stack.routingSidecar" . -}}
@@ -53,6 +52,7 @@ serve nobody: no API server, no probes, a role that no Service selects. */}}
 {{- $_ := set $worker "headless" true -}}
 {{- $containers := list }}{{ range $w.initContainers }}{{ if ne .name "routing" }}{{ $containers = append $containers . }}{{ end }}{{ end -}}
 {{- $_ := set $worker "initContainers" $containers -}}
+{{- $_ := set $worker "texts" dict -}}
 {{- $_ := set $worker "selector" (replace "vllm-stack.io/role: server" "vllm-stack.io/role: worker" $w.selector) -}}
 {{- end -}}
 {{- $_ := set $worker "args" $args -}}
@@ -64,7 +64,7 @@ serve nobody: no API server, no probes, a role that no Service selects. */}}
 {{- $w := .w }}{{ $address := dict "name" "POD_IP" "valueFrom" (dict "fieldRef" (dict "fieldPath" "status.podIP")) -}}
 {{- $container := dict "name" "routing" "image" $w.sidecar.image "restartPolicy" "Always" "args" ($w.sidecar.args | default list)
       "env" (list $address) "ports" (list (dict "name" "http" "containerPort" $w.engine.port))
-      "securityContext" (dict "allowPrivilegeEscalation" false "readOnlyRootFilesystem" true "capabilities" (dict "drop" (list "ALL"))) -}}
+      "securityContext" (include "vllm-stack.restricted" . | fromYaml) -}}
 {{- $_ := set $w "initContainers" (append $w.initContainers $container) -}}
 {{- end -}}
 

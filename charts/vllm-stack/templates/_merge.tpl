@@ -1,12 +1,19 @@
 {{/* How bodies are merged: defaults < model < variant. */}}
 
 {{/* {body, over} -> body with over merged into it. Parts that over leaves alone stay shared with the defaults,
-which is why nothing may write into a part of a resolved body: copying all of them is a third of a render. */}}
+which is why nothing may write into a part of a resolved body: copying all of them is a third of a render. `omit` of a
+key that no map has copies one level, at a tenth of the cost of deepCopy and mergeOverwrite. */}}
 {{- define "vllm-stack.overlay" -}}
 {{- $body := .body -}}
 {{- range $key, $value := .over -}}
+{{- if kindIs "map" $value -}}
 {{- $base := index $body $key -}}
-{{- if and $base (kindIs "map" $value) (kindIs "map" $base) }}{{ $value = mergeOverwrite (deepCopy $base) $value }}{{ end -}}
+{{- if and $base (kindIs "map" $base) -}}
+{{- $part := omit $base "" -}}
+{{- include "vllm-stack.overlay" (dict "body" $part "over" $value) -}}
+{{- $value = $part -}}
+{{- end -}}
+{{- end -}}
 {{- $_ := set $body $key $value -}}
 {{- end -}}
 {{- end -}}

@@ -1,4 +1,4 @@
-{{/* Node selector, affinity, tolerations and spread: the accelerator's own, then the user's. */}}
+{{/* Node selector, affinity and tolerations: the accelerator's own, then the user's. Of a shape, without antiAffinity. */}}
 {{- define "vllm-stack.placement" -}}
 {{- $a := .w.body.accelerator }}{{ $s := .w.body.scheduling }}{{ $affinity := $s.affinity | default dict -}}
 {{- $selector := dict -}}
@@ -22,10 +22,11 @@
     - {{ toJson . }}
     {{- end }}
 {{- end }}
-{{- $spread := dict "hostname" (list "kubernetes.io/hostname") "zone" (list "topology.kubernetes.io/zone" "kubernetes.io/hostname") -}}
-{{- $spread = get $spread ($s.spread | default "none") | default list -}}
-{{- /* The pods of a group fill their nodes and want to be close. */}}
-{{- if gt (int .w.nodes) 1 }}{{ $spread = list }}{{ end }}
+{{- end -}}
+
+{{/* {root, w} -> how the pods of a workload spread over nodes and zones. */}}
+{{- define "vllm-stack.spread" -}}
+{{- $s := .w.body.scheduling }}{{ $spread := .w.spread -}}
 {{- if or $spread $s.topologySpreadConstraints }}
   topologySpreadConstraints:
     {{- range $spread }}

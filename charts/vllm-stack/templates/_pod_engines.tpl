@@ -7,7 +7,7 @@
 {{- $arguments := list $w.engine.repository.template "/etc/vllm-stack/model.yaml" (print "/repository/" (first $w.servedNames)) -}}
 {{- $container := dict "name" "repository" "image" $w.image "command" (list "python3" (print "/etc/vllm-stack/" $script)) "args" $arguments
       "resources" (dict "requests" (dict "cpu" "50m" "memory" "64Mi") "limits" (dict "memory" "256Mi"))
-      "securityContext" (dict "allowPrivilegeEscalation" false "readOnlyRootFilesystem" true "capabilities" (dict "drop" (list "ALL")))
+      "securityContext" (include "vllm-stack.restricted" . | fromYaml)
       "volumeMounts" (list (dict "name" "config" "mountPath" "/etc/vllm-stack" "readOnly" true) (dict "name" "repository" "mountPath" "/repository")) -}}
 {{- with $w.body.image.pullPolicy }}{{ $_ := set $container "imagePullPolicy" . }}{{ end -}}
 {{- $_ := set $w "initContainers" (append $w.initContainers $container) -}}

@@ -51,27 +51,7 @@
 {{- end }}
 {{- end -}}
 
-{{/* The user's requests and limits, and the accelerator in both: an extended resource cannot be overcommitted. */}}
-{{- define "vllm-stack.resources" -}}
-{{- $user := .w.body.resources }}{{ $accelerator := .w.body.accelerator.resource }}{{ $gpus := .w.gpus }}{{ $claims := .w.body.accelerator.claims }}
-{{- if or $user $accelerator $claims }}
-      resources:
-        {{- with $claims }}
-        claims:
-          {{- range . }}
-          - name: {{ .name }}
-          {{- end }}
-        {{- end }}
-        {{- range $part := list "requests" "limits" }}
-        {{- if or $accelerator (index $user $part) }}
-        {{ $part }}:
-          {{- range $name, $quantity := index $user $part }}
-          {{ $name }}: {{ include "vllm-stack.scalar" $quantity | quote }}
-          {{- end }}
-          {{- with $accelerator }}
-          {{ . }}: "{{ $gpus }}"
-          {{- end }}
-        {{- end }}
-        {{- end }}
-{{- end }}
+{{/* The security context of every container that the chart adds beside the engine. */}}
+{{- define "vllm-stack.restricted" -}}
+{allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}
 {{- end -}}

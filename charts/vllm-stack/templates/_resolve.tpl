@@ -1,12 +1,13 @@
 {{/*
-root -> .resolved, once per render: {models, workloads, engines, secretEnv, secretChecksum, serviceAccount}.
+root -> .resolved, once per render: {models, workloads, shapes, engines, secretEnv, secretChecksum, serviceAccount}.
 A workload is {model, variant, path, name, body, args, …}: `body` is defaults < model < variant with nulls
 dropped (absent means unset), the rest is derived here. Templates read this and never .Values.models.
+Models that differ in their source and names only have one shape, see _shape.tpl.
 */}}
 {{- define "vllm-stack.resolve" -}}
 {{- if not (hasKey . "resolved") -}}
 {{- $root := . -}}
-{{- $r := dict "models" list "workloads" list "errors" list "seen" dict "engines" dict "envs" dict "storage" dict "downloads" dict -}}
+{{- $r := dict "models" list "workloads" list "errors" list "seen" dict "engines" dict "shapes" dict "storage" dict "downloads" dict -}}
 {{- $_ := set . "resolved" $r -}}
 {{- $_ := set $r "commonLabels" (.Values.commonLabels | default dict) -}}
 {{- include "vllm-stack.resolveSecrets" . -}}
@@ -17,13 +18,17 @@ dropped (absent means unset), the rest is derived here. Templates read this and 
 {{- include "vllm-stack.prune" $defaults -}}
 {{- include "vllm-stack.complete" $defaults -}}
 {{- $_ := set $r "customDefault" (toJson $defaults.custom) -}}
-{{- $nulls := contains ":null" (toJson .Values.models) -}}
+{{- $_ := set $r "nulls" (contains ":null" (toJson .Values.models)) -}}
 {{- range $key, $model := .Values.models -}}
 {{- if kindIs "map" $model -}}
-{{- $body := omit $defaults "variants" -}}
-{{- include "vllm-stack.overlay" (dict "body" $body "over" (omit $model "variants")) -}}
-{{- if $nulls }}{{ include "vllm-stack.prune" $body }}{{ include "vllm-stack.complete" $body }}{{ end -}}
-{{- if ne (toString $body.enabled) "false" -}}
+{{- $over := omit $model "variants" "source" "servedNames" }}{{ $id := toJson $over }}{{ $shape := get $r.shapes $id -}}
+{{- if not $shape -}}
+{{- include "vllm-stack.shape" (dict "root" $root "id" $id "base" $defaults "over" $over) }}{{ $shape = get $r.shapes $id -}}
+{{- end -}}
+{{- if $shape.enabled -}}
+{{- $named := pick $model "source" "servedNames" }}{{ $body := omit $shape.merged "" -}}
+{{- include "vllm-stack.overlay" (dict "body" $body "over" $named) -}}
+{{- if $r.nulls }}{{ include "vllm-stack.prune" $body }}{{ include "vllm-stack.complete" $body }}{{ end -}}
 {{- $full := print $root.Release.Name "-" $key -}}
 {{- $name := include "vllm-stack.name" (dict "full" $full "limit" 63) -}}
 {{- $selector := print $selectorStart (quote $key) -}}
@@ -32,18 +37,24 @@ dropped (absent means unset), the rest is derived here. Templates read this and 
 {{- $variants := $model.variants | default dict }}{{ $order := list "main" -}}
 {{- if $variants }}{{ $order = prepend (without (keys $variants | sortAlpha) "main") "main" }}{{ end -}}
 {{- range $variant := $order -}}
-{{- $own := get $variants $variant | default dict -}}
-{{- $merged := $body -}}
+{{- $own := get $variants $variant | default dict }}{{ $of := $shape -}}
 {{- if $own -}}
-{{- $merged = omit $body "variants" -}}
-{{- include "vllm-stack.overlay" (dict "body" $merged "over" $own) -}}
-{{- include "vllm-stack.prune" $merged }}{{ include "vllm-stack.complete" $merged -}}
+{{- $variantId := print $id (toJson $own) -}}
+{{- if not (hasKey $r.shapes $variantId) }}{{ include "vllm-stack.shape" (dict "root" $root "id" $variantId "base" $shape.merged "over" $own) }}{{ end -}}
+{{- $of = get $r.shapes $variantId -}}
 {{- end -}}
-{{- if ne (toString $merged.enabled) "false" -}}
+{{- if $of.enabled -}}
+{{- if not (hasKey $of "engine") }}{{ include "vllm-stack.deriveShape" (dict "root" $root "w" $of) }}{{ end -}}
 {{- $labels := print $selector "\nvllm-stack.io/variant: " (quote $variant) -}}
-{{- $w := dict "model" $key "variant" $variant "name" $name "path" (print "models." $key) "body" $merged "own" $own
-      "selector" $labels "labels" (print $labels $moreLabels) "servedNames" $m.servedNames -}}
-{{- if ne $variant "main" -}}
+{{- $w := omit $of "" -}}
+{{- $_ := set $w "model" $key }}{{ $_ := set $w "variant" $variant }}{{ $_ := set $w "own" $own -}}
+{{- $_ := set $w "selector" $labels }}{{ $_ := set $w "labels" (print $labels $moreLabels) -}}
+{{- $_ := set $w "servedNames" $m.servedNames -}}
+{{- if or $own $of.scaler }}{{ $_ := set $w "body" (set (set (omit $of.body "") "source" $body.source) "servedNames" $body.servedNames) -}}
+{{- else }}{{ $_ := set $w "body" $body }}{{ end -}}
+{{- if eq $variant "main" -}}
+{{- $_ := set $w "path" (print "models." $key) }}{{ $_ := set $w "name" $name -}}
+{{- else -}}
 {{- $_ := set $w "path" (print "models." $key ".variants." $variant) -}}
 {{- $_ := set $w "name" (include "vllm-stack.name" (dict "full" (print $full "-" $variant) "limit" 63)) -}}
 {{- end -}}

@@ -1,19 +1,12 @@
 {{/*
-{root, w} of a workload whose autoscaling.mode is not none -> adds to it what its scaler needs: scaler (hpa or keda, the
-object that is rendered), scalerName, scaleTarget, leastReplicas, scalerAnnotations, behavior, and metrics or triggers.
-`replicas` becomes the most pods there can be, by which claims and disruption budgets are judged; the body has none.
+{root, w} of a shape whose autoscaling.mode is not none -> adds what its scaler needs: scaler (hpa or keda, the object
+that is rendered), leastReplicas and behavior. `replicas` becomes the most pods there can be, by which claims and
+disruption budgets are judged; the body has none.
 */}}
-{{- define "vllm-stack.scaling" -}}
-{{- $w := .w }}{{ $a := $w.body.autoscaling }}{{ $r := .root.resolved -}}
-{{- $scaler := ternary ($a.actuator | default "keda") $a.mode (eq $a.mode "wva") -}}
-{{- $_ := set $w "scaler" $scaler -}}
-{{- $_ := set $r "scaled" true -}}
-{{- $_ := set $r "kedaUsed" (or $r.kedaUsed (eq $scaler "keda")) -}}
-{{- $_ := set $w "scalerName" (include "vllm-stack.name" (dict "full" $w.name "limit" 54)) -}}
-{{- $kind := $w.kind | default "Deployment" -}}
-{{- $api := ternary "leaderworkerset.x-k8s.io/v1" "apps/v1" (eq $kind "LeaderWorkerSet") -}}
-{{- $_ := set $w "scaleTarget" (dict "apiVersion" $api "kind" $kind "name" $w.name) -}}
-{{/* The body of this workload only: another variant may keep its own. */}}
+{{- define "vllm-stack.deriveScaling" -}}
+{{- $w := .w }}{{ $a := $w.body.autoscaling -}}
+{{- $_ := set $w "scaler" (ternary ($a.actuator | default "keda") $a.mode (eq $a.mode "wva")) -}}
+{{/* The body of this shape only: a variant of it may keep its own. */}}
 {{- $_ := set $w "ownReplicas" (get $w.body "replicas") -}}
 {{- $_ := set $w "body" (omit $w.body "replicas") -}}
 {{- $_ := set $w "replicas" (int (ternary $a.maxReplicas 4 (hasKey $a "maxReplicas"))) -}}
@@ -29,6 +22,16 @@ drained. Up, Kubernetes' own behaviour stays: a late pod costs requests, one too
 {{- $down := dict "stabilizationWindowSeconds" (int $window) "selectPolicy" "Max"
       "policies" (list (dict "type" "Pods" "value" 1 "periodSeconds" (int (min 1800 $w.graceSeconds)))) -}}
 {{- $_ := set $w "behavior" (mergeOverwrite (dict "scaleDown" $down) (deepCopy ($a.behavior | default dict))) -}}
+{{- end -}}
+
+{{/* {root, w} of a workload with a scaler -> adds scalerName, scaleTarget, scalerAnnotations, and metrics or triggers. */}}
+{{- define "vllm-stack.scaling" -}}
+{{- $w := .w }}{{ $a := $w.body.autoscaling }}{{ $r := .root.resolved }}{{ $scaler := $w.scaler -}}
+{{- $_ := set $r "scaled" true -}}
+{{- $_ := set $r "kedaUsed" (or $r.kedaUsed (eq $scaler "keda")) -}}
+{{- $_ := set $w "scalerName" (include "vllm-stack.name" (dict "full" $w.name "limit" 54)) -}}
+{{- $api := ternary "leaderworkerset.x-k8s.io/v1" "apps/v1" (eq $w.kind "LeaderWorkerSet") -}}
+{{- $_ := set $w "scaleTarget" (dict "apiVersion" $api "kind" $w.kind "name" $w.name) -}}
 
 {{- $annotations := deepCopy ($a.annotations | default dict) -}}
 {{- if eq $a.mode "wva" -}}

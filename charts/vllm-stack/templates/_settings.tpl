@@ -1,27 +1,48 @@
 {{/* How each engine is told what the chart sets itself: `settings` of its file spells it. */}}
 
-{{/* {root, w} -> w.args so far: the chart's own settings. What an engine has no spelling for is refused. */}}
+{{/* {root, w} -> w.args so far: the settings that differ between the workloads of a shape. */}}
 {{- define "vllm-stack.settings" -}}
-{{- $w := .w }}{{ $body := $w.body }}{{ $engine := $w.engine }}{{ $p := $body.parallelism -}}
-{{- $spelled := $engine.settings }}{{ $filed := ($engine.repository | default dict).settings | default dict -}}
-{{- $set := dict "model" $w.modelPath "port" $w.port "servedNames" $w.servedNames -}}
-{{- range $key := list "revision" "loadFormat" }}{{ with get $w $key }}{{ $_ := set $set $key . }}{{ end }}{{ end -}}
+{{- $w := .w }}{{ $engine := $w.engine -}}
+{{- $set := dict "model" $w.modelPath "port" $w.port "servedNames" $w.servedNames }}{{ $keys := list "model" "port" "servedNames" -}}
+{{- with $w.revision }}{{ $_ := set $set "revision" . }}{{ $keys = append $keys "revision" }}{{ end -}}
+{{- with $w.loadFormat }}{{ $_ := set $set "loadFormat" . }}{{ $keys = append $keys "loadFormat" }}{{ end -}}
+{{- $_ := set $w "args" list -}}
+{{- if $engine.repository }}{{ $_ := set $w "engineFile" (omit $w.engineFile "") }}{{ end -}}
+{{- include "vllm-stack.spell" (dict "root" .root "w" $w "set" $set "keys" $keys) -}}
+{{- if and (gt (len $w.servedNames) 1) (not $engine.severalNames) -}}
+{{- include "vllm-stack.error" (list . "servedNames" (printf "engine %s serves a model under one name; set one" $w.body.engine)) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* {root, w} of a shape -> w.shapeSettings: the chart's other settings; w.engineFile, if the engine reads a file. */}}
+{{- define "vllm-stack.shapeSettings" -}}
+{{- $w := .w }}{{ $body := $w.body }}{{ $engine := $w.engine }}{{ $p := $body.parallelism }}{{ $set := dict -}}
 {{- with $w.chatTemplatePath }}{{ $_ := set $set "chatTemplate" . }}{{ end -}}
 {{- range $key := list "tensor" "pipeline" "data" -}}
 {{- $size := int (index $p $key) }}{{ if gt $size 1 }}{{ $_ := set $set $key $size }}{{ end -}}
 {{- end -}}
 {{- if $p.expert }}{{ $_ := set $set "expert" $p.tensor }}{{ end -}}
 {{- if hasKey $body.shutdown "drainSeconds" }}{{ $_ := set $set "drainSeconds" (int $body.shutdown.drainSeconds) }}{{ end -}}
-{{- $args := list }}{{ $file := dict -}}
-{{- range $key := list "model" "port" "servedNames" "revision" "loadFormat" "chatTemplate" "tensor" "pipeline" "data" "expert" "drainSeconds" -}}
-{{- if hasKey $set $key -}}
+{{- $_ := set $w "args" list }}{{ $_ := set $w "engineFile" dict -}}
+{{- $keys := list }}{{ range $key := list "chatTemplate" "tensor" "pipeline" "data" "expert" "drainSeconds" }}{{ if hasKey $set $key }}{{ $keys = append $keys $key }}{{ end }}{{ end -}}
+{{- include "vllm-stack.spell" (dict "root" .root "w" $w "set" $set "keys" $keys) -}}
+{{- $args := concat $w.args ($engine.fixed | default list) -}}
+{{- if and $engine.apiKeyFlag .root.resolved.secretEnv.VLLM_API_KEY }}{{ $args = append $args $engine.apiKeyFlag }}{{ end -}}
+{{- $_ := set $w "shapeSettings" $args -}}
+{{- end -}}
+
+{{/* {root, w, set, keys} -> w.args with these settings, or w.engineFile. What an engine has no spelling for is refused. */}}
+{{- define "vllm-stack.spell" -}}
+{{- $w := .w }}{{ $set := .set }}{{ $engine := $w.engine }}{{ $args := $w.args -}}
+{{- $spelled := $engine.settings }}{{ $filed := ($engine.repository | default dict).settings | default dict -}}
+{{- range $key := .keys -}}
 {{- $value := get $set $key }}{{ $flag := get $spelled $key -}}
-{{- if hasKey $filed $key }}{{ $_ := set $file (get $filed $key) $value -}}
+{{- if hasKey $filed $key }}{{ $_ := set $w.engineFile (get $filed $key) $value -}}
 {{- else if not (hasKey $spelled $key) -}}
 {{- /* An engine with no spelling at all is told by its own args; parallelism then counts its GPUs. */}}
 {{- $told := list "model" "port" "servedNames" "drainSeconds" }}{{ if not (or $spelled $filed) }}{{ $told = concat $told (list "tensor" "pipeline" "data" "expert") }}{{ end -}}
 {{- if not (has $key $told) -}}
-{{- include "vllm-stack.error" (list $ (include "vllm-stack.settingPath" $key) (printf "engine %s has no setting for it; remove it, or set engine: vllm" $body.engine)) -}}
+{{- include "vllm-stack.error" (list $ (include "vllm-stack.settingPath" $key) (printf "engine %s has no setting for it; remove it, or set engine: vllm" $w.body.engine)) -}}
 {{- end -}}
 {{- else if not $flag }}{{ $args = append $args $value -}}
 {{- else if eq $key "servedNames" -}}
@@ -29,13 +50,7 @@
 {{- else if eq $key "expert" }}{{ $args = append $args (replace "TENSOR" (print (int $value)) $flag) -}}
 {{- else }}{{ $args = append $args (print $flag "=" $value) }}{{ end -}}
 {{- end -}}
-{{- end -}}
-{{- with $engine.fixed }}{{ $args = concat $args . }}{{ end -}}
-{{- if and $engine.apiKeyFlag $.root.resolved.secretEnv.VLLM_API_KEY }}{{ $args = append $args $engine.apiKeyFlag }}{{ end -}}
-{{- if and (gt (len $w.servedNames) 1) (not $engine.severalNames) -}}
-{{- include "vllm-stack.error" (list . "servedNames" (printf "engine %s serves a model under one name; set one" $body.engine)) -}}
-{{- end -}}
-{{- $_ := set $w "args" $args }}{{ $_ := set $w "engineFile" $file -}}
+{{- $_ := set $w "args" $args -}}
 {{- end -}}
 
 {{/* a setting -> its key in the body of a model */}}

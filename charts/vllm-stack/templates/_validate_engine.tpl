@@ -1,6 +1,6 @@
 {{/* The rules of engines and accelerators, see _validate.tpl. */}}
 
-{{/* {root, w} */}}
+{{/* {root, w} of a shape */}}
 {{- define "vllm-stack.validateEngine" -}}
 {{- $w := .w }}{{ $body := $w.body }}{{ $a := $body.accelerator }}{{ $resource := $a.resource | default "" -}}
 {{- if eq ($body.engine | default "vllm") "custom" -}}
@@ -11,12 +11,6 @@
 {{- end -}}
 {{- else if ne (toJson $body.custom) .root.resolved.customDefault -}}
 {{- include "vllm-stack.error" (list . "custom" (printf "only engine custom reads it, this is %s; remove it, or set engine: custom" $body.engine)) -}}
-{{- end -}}
-{{- if and $w.engine.nameIsPath $body.servedNames -}}
-{{- include "vllm-stack.error" (list . "servedNames" (printf "engine %s serves a model under its own path; remove it, clients ask for %s" $body.engine $w.modelPath)) -}}
-{{- end -}}
-{{- if and $w.engine.repository (not (regexMatch "^[A-Za-z0-9][A-Za-z0-9._-]*$" (first $w.servedNames))) -}}
-{{- include "vllm-stack.error" (list . "servedNames" (printf "engine %s makes a folder of the name %q; set one of letters, digits, dots and dashes" $body.engine (first $w.servedNames))) -}}
 {{- end -}}
 {{- if and (hasSuffix ".shared" $resource) (gt (int $w.gpus) 1) -}}
 {{- include "vllm-stack.error" (list . "accelerator.resource" (printf "%d shares of %s may be one and the same GPU; set parallelism to one GPU, or a whole GPU as resource" (int $w.gpus) $resource)) -}}
@@ -34,7 +28,7 @@
 {{- with $a.claims }}{{ include "vllm-stack.validateClaims" $ }}{{ end -}}
 {{- end -}}
 
-{{/* {root, w} */}}
+{{/* {root, w} of a shape */}}
 {{- define "vllm-stack.validateClaims" -}}
 {{- $a := .w.body.accelerator }}{{ $names := list -}}
 {{- if not (semverCompare ">=1.34.0-0" .root.Capabilities.KubeVersion.Version) -}}

@@ -1,12 +1,9 @@
-{{/* The rules of a model's features, see _validate.tpl; takes {root, w}. */}}
+{{/* The rules of a model's features, see _validate.tpl. */}}
+
+{{/* {root, w} of a shape */}}
 {{- define "vllm-stack.validateFeatures" -}}
-{{- $body := .w.body }}{{ $lora := $body.lora }}{{ $spot := $body.scheduling.spot -}}
+{{- $body := .w.body }}{{ $spot := $body.scheduling.spot -}}
 {{- if $body.args }}{{ include "vllm-stack.validateArguments" . }}{{ end -}}
-{{- if and .w.engine.features (or $lora.enabled $lora.adapters $lora.dynamic) }}{{ include "vllm-stack.validateLora" . }}{{ end -}}
-{{- range $feature := list "speculative" "kvOffload" -}}
-{{- $set := false }}{{ range $key, $value := get $body $feature }}{{ if $value }}{{ $set = true }}{{ end }}{{ end -}}
-{{- if and $set $.w.engine.features }}{{ include (print "vllm-stack.validate" (title $feature)) $ }}{{ end -}}
-{{- end -}}
 {{- if $body.warmup.prompts -}}
 {{- if not .w.budgetSeconds -}}
 {{- include "vllm-stack.error" (list . "warmup.prompts" "the startup probe asks them, and without startup.budgetSeconds there is none; set it") -}}
@@ -29,5 +26,15 @@
 {{- include "vllm-stack.error" (list $ (print "env." $name) "opens /sleep, /collective_rpc and others to whoever reaches the pod, with any key or none; set networkPolicy.enabled and networkPolicy.from") -}}
 {{- end -}}
 {{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* {root, w}: of the features that read names or the source */}}
+{{- define "vllm-stack.validateOwnFeatures" -}}
+{{- $body := .w.body }}{{ $lora := $body.lora -}}
+{{- if and .w.engine.features (or $lora.enabled $lora.adapters $lora.dynamic) }}{{ include "vllm-stack.validateLora" . }}{{ end -}}
+{{- range $feature := list "speculative" "kvOffload" -}}
+{{- $set := false }}{{ range $key, $value := get $body $feature }}{{ if $value }}{{ $set = true }}{{ end }}{{ end -}}
+{{- if and $set $.w.engine.features }}{{ include (print "vllm-stack.validate" (title $feature)) $ }}{{ end -}}
 {{- end -}}
 {{- end -}}

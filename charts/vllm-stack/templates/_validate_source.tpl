@@ -1,9 +1,12 @@
 {{/* {root, w}: the rules of a model's source, see _validate.tpl. */}}
 {{- define "vllm-stack.validateSource" -}}
 {{- $w := .w }}{{ $source := $w.body.source }}{{ $uri := $source.uri | default "" }}{{ $job := $source.job | default dict -}}
-{{- $scheme := regexFind "^([a-z0-9]+://|/)" $uri }}{{ $rest := trimPrefix $scheme $uri -}}
-{{- $shape := get (dict "hf://" "^[^/]+/[^/]+$" "pvc://" "^[^/]+" "s3://" "^[^/]+/.+" "oci://" "^[^/]+/.+" "/" ".") $scheme -}}
-{{- if not (and $shape (regexMatch $shape $rest) (not (contains " " $uri))) -}}
+{{- $scheme := "hf://" }}{{ $pattern := "^hf://[^/ ]+/[^/ ]+$" -}}
+{{- if not (hasPrefix "hf://" $uri) -}}
+{{- $scheme = regexFind "^([a-z0-9]+://|/)" $uri -}}
+{{- $pattern = get (dict "pvc://" "^pvc://[^/ ][^ ]*$" "s3://" "^s3://[^/ ]+/[^ ]+$" "oci://" "^oci://[^/ ]+/[^ ]+$" "/" "^/[^ ]+$") $scheme -}}
+{{- end -}}
+{{- if not (and $pattern (regexMatch $pattern $uri)) -}}
 {{- include "vllm-stack.error" (list . "source.uri" (print (ternary "is missing" (printf "%q is no model source" $uri) (eq $uri "")) "; set hf://org/name, pvc://claim/path, oci://registry/name:tag, s3://bucket/path or an absolute path in the image")) -}}
 {{- else -}}
 {{- if and $source.revision (ne $scheme "hf://") -}}
@@ -16,13 +19,15 @@
 {{- if semverCompare "<1.31.0-0" .root.Capabilities.KubeVersion.Version -}}
 {{- include "vllm-stack.error" (list . "source.uri" (print "oci:// needs image volumes, which Kubernetes has from 1.31 and this one, " .root.Capabilities.KubeVersion.Version ", has not; copy the model to a claim and set pvc://claim/path")) -}}
 {{- end -}}
-{{- if not (regexMatch "(:[A-Za-z0-9_][A-Za-z0-9_.-]*|@sha256:[0-9a-f]{64})$" $rest) -}}
+{{- if not (regexMatch "(:[A-Za-z0-9_][A-Za-z0-9_.-]*|@sha256:[0-9a-f]{64})$" (trimPrefix $scheme $uri)) -}}
 {{- include "vllm-stack.error" (list . "source.uri" (print $uri " has neither tag nor digest, so pods could get different models; add :tag or @sha256:…")) -}}
 {{- end -}}
 {{- end -}}
+{{- if and (eq $scheme "s3://") (ne $source.download "job") -}}
 {{- $format := get $w.body.args "load-format" | default "runai_streamer" -}}
-{{- if and (eq $scheme "s3://") (ne $source.download "job") (not (has $format (list "auto" "runai_streamer" "runai_streamer_sharded" "modelexpress"))) -}}
+{{- if not (has $format (list "auto" "runai_streamer" "runai_streamer_sharded" "modelexpress")) -}}
 {{- include "vllm-stack.error" (list . "args.load-format" (print $format " cannot read s3://; set runai_streamer or runai_streamer_sharded, or source.download: job")) -}}
+{{- end -}}
 {{- end -}}
 {{- if eq $source.download "job" }}{{ include "vllm-stack.validateDownload" . -}}
 {{- else if $job.claim -}}

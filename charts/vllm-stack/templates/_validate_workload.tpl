@@ -1,10 +1,12 @@
 {{/* The rules of one workload, see _validate.tpl. */}}
 
-{{/* [{root, w}, key, message] -> notes an error of a workload. What a variant inherits is reported once, at the model. */}}
+{{/* [{root, w}, key, message] -> notes an error of a workload, or of a shape, whose workloads then report it. What a
+variant inherits is reported once, at the model. */}}
 {{- define "vllm-stack.error" -}}
 {{- $r := (index . 0).root.resolved }}{{ $w := (index . 0).w }}{{ $line := print (index . 1) ": " (index . 2) -}}
 {{- $id := print $w.model " " $line -}}
-{{- if not (hasKey $r.seen $id) -}}
+{{- if not (hasKey $w "path") }}{{ $_ := set $w "problems" (append $w.problems (rest .)) -}}
+{{- else if not (hasKey $r.seen $id) -}}
 {{- $_ := set $r.seen $id true -}}
 {{- $_ := set $r "errors" (append $r.errors (print $w.path "." $line)) -}}
 {{- end -}}
@@ -20,49 +22,17 @@
 {{- end -}}
 {{- if or (hasKey $w "ownClaims") $body.scheduling.exclusiveTopology }}{{ include "vllm-stack.validateKind" . }}{{ end -}}
 {{- if or (gt $w.nodes 1) (ne $w.balancing "internal") }}{{ include "vllm-stack.validateGroup" . }}{{ end -}}
-{{- if $body.args }}{{ include "vllm-stack.validateParallelArgs" . }}{{ end -}}
 {{- if ne $w.role "server" }}{{ include "vllm-stack.validateRole" . }}{{ end -}}
-{{- if and (hasKey $body.accelerator "count") (ne (int $body.accelerator.count) (int $w.gpus)) -}}
-{{- include "vllm-stack.error" (list . "accelerator.count" (printf "%d does not equal tensor × pipeline × data%s = %d of parallelism; set null to derive it" (int $body.accelerator.count) (ternary " / nodes" "" (gt $w.nodes 1)) (int $w.gpus))) -}}
+{{- if and $w.engine.nameIsPath $body.servedNames -}}
+{{- include "vllm-stack.error" (list . "servedNames" (printf "engine %s serves a model under its own path; remove it, clients ask for %s" $body.engine $w.modelPath)) -}}
 {{- end -}}
-{{- if and $body.accelerator.product (not $body.accelerator.productLabel) -}}
-{{- include "vllm-stack.error" (list . "accelerator.productLabel" "a product needs the node label that names it; set nvidia.com/gpu.product or the label of your GPUs") -}}
+{{- if and $w.engine.repository (not (regexMatch "^[A-Za-z0-9][A-Za-z0-9._-]*$" (first $w.servedNames))) -}}
+{{- include "vllm-stack.error" (list . "servedNames" (printf "engine %s makes a folder of the name %q; set one of letters, digits, dots and dashes" $body.engine (first $w.servedNames))) -}}
 {{- end -}}
-{{- $resource := $body.accelerator.resource | default "nvidia.com/gpu" -}}
-{{- if and $body.accelerator.product (hasPrefix "nvidia.com/" ($body.accelerator.productLabel | default "")) (not (hasPrefix "nvidia.com/" $resource)) -}}
-{{- include "vllm-stack.error" (list . "accelerator.productLabel" (printf "%s is no label of nodes with %s; set theirs, for example amd.com/gpu.product-name" $body.accelerator.productLabel $resource)) -}}
-{{- end -}}
-{{- if and (hasPrefix "nvidia.com/mig-" $resource) (gt (int $w.ranks) 1) -}}
-{{- include "vllm-stack.error" (list . "parallelism" "slices of a GPU cannot share a model, they have no link between them; set tensor: 1 and pipeline: 1, or a whole GPU as resource") -}}
-{{- end -}}
-{{- $surge := $body.rollout.maxSurge }}{{ $unavailable := $body.rollout.maxUnavailable -}}
-{{- if and (has (toString $surge) (list "0" "0%")) (has (toString $unavailable) (list "0" "0%")) -}}
-{{- include "vllm-stack.error" (list . "rollout" "maxSurge and maxUnavailable are both 0, so no pod could ever be replaced; set maxUnavailable: 1") -}}
-{{- end -}}
-{{- if and (hasKey $body.disruption "minAvailable") (hasKey $body.disruption "maxUnavailable") -}}
-{{- include "vllm-stack.error" (list . "disruption" "minAvailable and maxUnavailable exclude each other; set one of them to null") -}}
-{{- end -}}
-{{- if and (eq $body.cache.type "existingClaim") (not $body.cache.claimName) -}}
-{{- include "vllm-stack.error" (list . "cache.claimName" "type existingClaim needs the name of a claim; set it, or type: claim to have one made") -}}
-{{- end -}}
-{{- if and $body.cache.claimName (not $w.claim) -}}
-{{- include "vllm-stack.error" (list . "cache.claimName" (print "type " $body.cache.type " mounts no claim; set type: existingClaim, or remove the name")) -}}
-{{- end -}}
-{{- if has (trimSuffix "/" ($body.cache.mountPath | default "/cache")) (list "" "/tmp" "/dev/shm" "/models" "/etc/vllm-stack") -}}
-{{- include "vllm-stack.error" (list . "cache.mountPath" (print $body.cache.mountPath " is taken; set a folder of its own, for example /cache")) -}}
-{{- end -}}
-{{- if and (or (eq $body.cache.type "claim") (eq $body.cache.type "perReplica")) (not $body.cache.size) -}}
-{{- include "vllm-stack.error" (list . "cache.size" "a claim needs a size; set the size of the weights and a fifth more, for example 40Gi") -}}
-{{- end -}}
-{{- with $body.cache.size }}{{ with include "vllm-stack.sizeError" . }}{{ include "vllm-stack.error" (list $ "cache.size" .) }}{{ end }}{{ end -}}
+{{- if $w.featured }}{{ include "vllm-stack.validateOwnFeatures" . }}{{ end -}}
 {{- range $label, $_ := $body.podLabels -}}
 {{- if contains (print "\n" $label ":") (print "\n" $w.selector) -}}
 {{- include "vllm-stack.error" (list $ (print "podLabels." $label) "is a label of the selector; remove it") -}}
-{{- end -}}
-{{- end -}}
-{{- range $name, $value := pick $body.env "HF_TOKEN" "HUGGING_FACE_HUB_TOKEN" "VLLM_API_KEY" -}}
-{{- if not (or (kindIs "map" $value) (kindIs "invalid" $value)) -}}
-{{- include "vllm-stack.error" (list $ (print "env." $name) "a secret is never written into a pod; set secrets, or valueFrom") -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

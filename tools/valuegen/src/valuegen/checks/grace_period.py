@@ -13,7 +13,7 @@ from valuegen.checks.model import Found, Rule, Subject
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MARGIN = 30  # seconds that the chart adds (_derive.tpl)
+MARGIN = 30  # seconds that the chart adds (_shape.tpl)
 
 
 def _look(subject: Subject) -> Iterator[Found]:
