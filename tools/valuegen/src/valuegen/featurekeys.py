@@ -11,10 +11,18 @@ from typing import TYPE_CHECKING, Any
 from valuegen.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from valuegen.engine import EngineSettings
     from valuegen.speculation import Speculation
 
 LORA = {"max_lora_rank": "maxRank", "max_loras": "maxLoras", "max_cpu_loras": "maxCpuLoras"}
+# Engine flags that say the same as a part, where a person wrote them into `args` (the chart takes one of both).
+SAME_FLAGS = {
+    "lora": {"enable-lora", "lora-modules", "max-lora-rank", "max-loras", "max-cpu-loras"},
+    "speculative": {"speculative-config", "spec-method", "spec-model", "spec-tokens"},
+    "kvOffload": {"kv-offloading-backend", "kv-offloading-size"},
+}
 SPECULATIVE = {"method": "method", "model": "model", "num_speculative_tokens": "numTokens"}
 
 
@@ -42,6 +50,17 @@ def covered(asked: EngineSettings) -> set[str]:
     if _keeps_blocks(asked):
         names |= {"kv_offloading_size", "kv_offloading_backend"}
     return names
+
+
+def said_in_args(body: Mapping[str, Any]) -> dict[str, str]:
+    """The parts that flags of a model's `args` say already, each with its flag."""
+    found: dict[str, str] = {}
+    for flag in body.get("args") or {}:
+        name = str(flag).partition(".")[0].replace("_", "-")
+        for part, flags in SAME_FLAGS.items():
+            if name in flags:
+                found.setdefault(part, str(flag))
+    return found
 
 
 def _keeps_blocks(asked: EngineSettings) -> bool:
