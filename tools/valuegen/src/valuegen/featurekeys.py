@@ -69,7 +69,9 @@ def _keeps_blocks(asked: EngineSettings) -> bool:
 
 
 def _speculative(asked: Speculation) -> dict[str, Any]:
-    from valuegen.speculation import FLAG, WITH_MODEL, draft_of  # noqa: PLC0415  (only where something is drafted)
+    # Only where something is drafted.
+    from valuegen.drafts import draft_of  # noqa: PLC0415
+    from valuegen.speculation import FLAG, WITH_MODEL  # noqa: PLC0415
 
     given: dict[str, Any] = {**json.loads(asked.text), "method": asked.method}
     if asked.method in WITH_MODEL:
