@@ -1,6 +1,6 @@
 """Which keys of a model change the template of its pods, and which leave it and whatever selects pods alone.
 
-tests/cluster/test_rolling_keys.py has the API server's word on the same values.
+tests/cluster/test_rolling_keys.py has what rolls every pod, and what the API server refuses.
 """
 
 from __future__ import annotations
