@@ -340,8 +340,22 @@ CASES: list[tuple[str, list[dict[str, Any]], str, list[dict[str, Any]]]] = [
     (
         "network-policies",
         [policy({"ports": [{"port": "grpc"}]}), deployment()],
-        "has no container port named 'grpc'",
+        "none of Deployment/a has a container port named 'grpc'",
         [policy({"ports": [{"port": "http"}, {"port": 8001}]}), deployment()],
+    ),
+    # A sidecar that has the port, and pods beside it that nobody calls.
+    (
+        "network-policies",
+        [policy({"ports": [{"port": "http"}]}), deployment(container(ports=[]))],
+        "has a container port named 'http'",
+        [
+            policy({"ports": [{"port": "http"}]}),
+            deployment(
+                container(ports=[]),
+                pod={"initContainers": [container(name="beside", restartPolicy="Always")]},
+            ),
+            {**deployment(container(ports=[])), "metadata": {"name": "worker"}},
+        ],
     ),
     ("disruption", [budget({}, maxUnavailable=1)], "has no selector", []),
     (

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +14,7 @@ import yaml
 
 from charttest.helm import HelmError, helm
 from charttest.lint import Scenario
+from valuegen.cli import run
 
 if TYPE_CHECKING:
     from charttest.plugin import Chart
@@ -26,8 +29,11 @@ BLOCKS = [
     for block in re.findall(r"^```yaml\n(.*?)^```", text, re.M | re.S)
 ]
 (EXAMPLE,) = [block for page, block in BLOCKS if page == "install"]
-# | `a.key: value` | `words` |
-MISTAKES = re.findall(r"^\| `([\w.-]+): ([^`]+)` \| `([^`]+)` \|$", PAGES["install"], re.M)
+# | `a.key: value` | `words` |, of the chart and then of `valuegen check`
+MISTAKES, NUMBERS = (
+    re.findall(r"^\| `([\w.-]+): ([^`]+)` \| `([^`]+)` \|$", part, re.M)
+    for part in PAGES["install"].split("\nNumbers, by ")
+)
 
 
 @pytest.mark.parametrize(("page", "block"), BLOCKS, ids=[f"{page}-{n}" for n, (page, _) in enumerate(BLOCKS)])
@@ -70,6 +76,26 @@ def test_a_mistake_in_the_example_is_answered_by_the_words_of_the_page(
     said = answer(chart, with_mistake(path, yaml.safe_load(value)))
     assert words in said
     assert words not in answer(chart, yaml.safe_load(EXAMPLE))
+
+
+@pytest.mark.parametrize(("path", "value", "words"), NUMBERS, ids=[f"{path}-{v}" for path, v, _ in NUMBERS])
+def test_a_number_that_does_not_fit_the_model_is_answered_by_the_words_of_the_page(
+    chart: Chart, tmp_path: Path, path: str, value: str, words: str
+) -> None:
+    wrong = with_mistake(path, yaml.safe_load(value))
+    assert answer(chart, wrong)  # the chart does not know the model
+    assert words in found_by_valuegen(tmp_path / "values.yaml", wrong)
+    assert found_by_valuegen(tmp_path / "values.yaml", yaml.safe_load(EXAMPLE)).count("\n") == 1
+
+
+def found_by_valuegen(path: Path, values: dict[str, Any]) -> str:
+    """What the command of the page says of these values, each entry on a line of its own."""
+    (command,) = re.findall(r"valuegen (check) values\.yaml (--model \S+)", PAGES["install"])
+    path.write_text(yaml.safe_dump(values))
+    printed = io.StringIO()
+    with redirect_stdout(printed), redirect_stderr(printed):
+        run([command[0], str(path), *command[1].split()])
+    return re.sub(r"\n {2}(?=[^ ])", " ", printed.getvalue().replace("\n\n", "\n"))
 
 
 def test_the_example_is_installed_with_the_time_that_its_notes_ask_for(chart: Chart) -> None:

@@ -139,3 +139,24 @@ def test_a_pods_own_label_wins_over_the_common_one(render_model: RenderModel) ->
     rendered = render_model({"podLabels": {"team": "a"}}, {"commonLabels": {"team": "b"}})
     assert rendered.one("Deployment").spec["template"]["metadata"]["labels"]["team"] == "a"
     assert rendered.one("Deployment")["metadata"]["labels"]["team"] == "b"
+
+
+KINDS: dict[str, dict[str, Any]] = {
+    "Deployment": {},
+    "StatefulSet": {"workload": "statefulset"},
+    "LeaderWorkerSet": {"parallelism": {"tensor": 2, "pipeline": 2, "nodes": 2}},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_own_label_of_a_workload_or_service_wins_over_the_common_one(
+    render_model: RenderModel, kind: str
+) -> None:
+    own = {"team": "a", "number": "1", "null": "true"}
+    body = {**KINDS[kind], "workloadLabels": own, "service": {"labels": {"team": "c"}}}
+    common = {"commonLabels": {"team": "b", "tier": "gold"}}
+    rendered, plain = render_model(body, common), render_model(KINDS[kind], common)
+    assert rendered.one(kind)["metadata"]["labels"] == {**plain.one(kind)["metadata"]["labels"], **own}
+    (service,) = (item for item in rendered.find("Service") if item.spec.get("clusterIP") != "None")
+    assert service["metadata"]["labels"]["team"] == "c"
+    assert service["metadata"]["labels"]["tier"] == "gold"

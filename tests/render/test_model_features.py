@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from tests.render.pods import engine, mounted, pod, variables
 
+from charttest.helm import HelmError
 from valuegen import EngineSettings, Gpu, Model, plan
 from valuegen.speculation import parse
 from valuegen.values import render
@@ -59,6 +60,51 @@ def test_adapters_of_every_source_are_loaded_at_the_start(render_model: RenderMo
     claims = {path: volume.get("persistentVolumeClaim") for path, volume in mounted(rendered).items()}
     assert claims["/claims/a"] == {"claimName": "a", "readOnly": True}
     assert [path for path, claim in claims.items() if claim] == ["/models", "/claims/a"]
+
+
+def test_adapters_and_drafts_find_the_claims_of_the_values_as_models_do(render_model: RenderModel) -> None:
+    storage = {
+        "models": {"size": "1Ti", "juicefs": {"existingSecret": "juicefs"}},
+        "adapters": {"existing": "team-adapters"},
+        "drafts": {"size": "10Gi", "juicefs": {"existingSecret": "juicefs"}},
+    }
+    uris = {"a": "pvc://adapters/a", "b": "pvc://models/b", "c": "pvc://adapters/c"}
+    body = {
+        "source": {"uri": "pvc://models/base"},
+        "lora": {"enabled": True, "adapters": {name: {"uri": uri} for name, uri in uris.items()}},
+        "speculative": {"method": "eagle3", "model": "pvc://drafts/head", "numTokens": 3},
+    }
+    external = ["PersistentVolumeClaim/team-adapters", "Secret/juicefs"]
+    rendered = render_model(body, {"storage": {"claims": storage}}, external=external)
+    text = " ".join(added(rendered))
+    assert [
+        path for path in ("/claims/adapters/a", "/models/b", "/claims/drafts/head") if path not in text
+    ] == []
+    claims = {
+        path: volume["persistentVolumeClaim"]["claimName"]
+        for path, volume in mounted(rendered).items()
+        if "persistentVolumeClaim" in volume
+    }
+    made = {item.name for item in rendered.find("PersistentVolumeClaim")}
+    assert claims.pop("/claims/adapters") == "team-adapters"
+    assert set(claims) == {"/models", "/claims/drafts"}
+    assert set(claims.values()) == made
+    mounts = {entry["mountPath"]: entry.get("mountPropagation") for entry in engine(rendered)["volumeMounts"]}
+    assert mounts["/claims/drafts"] == "HostToContainer"
+    assert mounts["/claims/adapters"] is None
+
+
+def test_a_claim_of_adapters_that_one_node_can_mount_is_refused_for_two_pods(
+    render_model: RenderModel,
+) -> None:
+    lora = {"enabled": True, "adapters": {"a": {"uri": "pvc://adapters/a"}}}
+    claims = {"adapters": {"size": "1Gi", "accessModes": ["ReadWriteOnce"]}}
+    with pytest.raises(HelmError) as error:
+        render_model({"lora": lora, "replicas": 2}, {"storage": {"claims": claims}})
+    assert (
+        "storage.claims.adapters.accessModes: 2 pods mount it, which only one node can; set [ReadWriteMany], or"
+        " replicas: 1" in error.value.output
+    )
 
 
 NAMES = st.from_regex(

@@ -341,10 +341,6 @@ WHOLE: list[tuple[dict[str, Any], list[str]]] = [
             "commonLabels.vllm-stack.io/role: is a label of the chart; remove it",
         ],
     ),
-    (
-        {"models": {"m": {**SOURCE, "workloadLabels": {"a": "b"}}}, "commonLabels": {"a": "c"}},
-        ["models.m.workloadLabels.a: the object has this label already; remove it"],
-    ),
 ]
 
 

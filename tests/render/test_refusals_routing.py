@@ -376,6 +376,17 @@ def test_the_service_of_a_variant_takes_no_name_that_is_taken(chart: Chart) -> N
     ]
 
 
+def test_a_route_gives_no_share_to_a_variant_that_prefills(chart: Chart) -> None:
+    split = {**SOURCE, "role": "decode", "variants": {"early": {"role": "prefill"}, "other": {}}}
+    routing = settings("gateway", **llm({"a": {"variants": {"main": 90, "early": 10}}}))
+    assert refusal(chart, {"models": {"a": split}, "routing": routing}) == [
+        "routing.routes.llm.models.a.variants.early: the variant has the role prefill, which reads prompts for the"
+        " decoders and answers no client; remove it, and weigh variants of the role decode"
+    ]
+    routing = settings("gateway", **llm({"a": {"variants": {"main": 90, "other": 10}}}))
+    assert chart.render({"models": {"a": split}, "routing": routing}).find("HTTPRoute")
+
+
 # A value of the wrong type or out of range at a path under `routing`, and what the schema says.
 TYPES: list[tuple[str, Any, str]] = [
     ("kind", "nginx", "value must be one of 'none', 'gateway', 'ingress', 'istio', 'inferencePool'"),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from valuegen import kvcache, lora, offload, parallel, speculation, weights
+from valuegen import drafts, kvcache, lora, offload, parallel, speculation, weights
 from valuegen.config import ModelConfig
 from valuegen.engine import EngineSettings, resolve
 
@@ -99,7 +99,7 @@ def test_drafts_equal_those_of_vllm(row: list[Any], record_property: Callable[[s
     if asked.model in FIGURES["heads"] or asked.method == "draft_model":
         config = dataclasses.replace(config, draft=golden_draft(asked.model or "", asked.method))
     elif asked.method == "mtp":
-        config = dataclasses.replace(config, draft=speculation.predictor(config))
+        config = dataclasses.replace(config, draft=drafts.predictor(config))
     settings = settings_of(config, case, speculative_config=asked)
     reasons = parallel.refusals(config, settings)
     if isinstance(expected, str):
@@ -114,7 +114,7 @@ def test_drafts_equal_those_of_vllm(row: list[Any], record_property: Callable[[s
     counts = Counter(figures=1)
     stage = stage_of(case)
     if settings.pipeline_parallel_size == 1:
-        held = speculation.weights_bytes(config, settings, stage, loaded=False) - own_head(config, settings)
+        held = drafts.weights_bytes(config, settings, stage, loaded=False) - own_head(config, settings)
         assert held == expected
     for tokens, bytes_per_block, blocks_per_request, groups, _ in kv:
         if settings.pipeline_parallel_size > 1:
@@ -158,4 +158,4 @@ def own_head(config: ModelConfig, settings: ResolvedSettings) -> int:
         and each.name in ("lm_head", "model.embed_tokens")
     ]
     draft = dataclasses.replace(config.draft, modules=tuple(own), max_position_embeddings=10**6)
-    return speculation.weights_bytes(dataclasses.replace(config, draft=draft), settings, 0, loaded=False)
+    return drafts.weights_bytes(dataclasses.replace(config, draft=draft), settings, 0, loaded=False)

@@ -367,6 +367,38 @@ def test_a_file_that_is_no_values_file_is_refused_and_left_alone(
     assert list(tmp_path.iterdir()) == [path]
 
 
+BY_HAND = {
+    "speculative": ("speculative-config", "{method: suffix}"),
+    "lora": ("max-loras", "2"),
+    "kvOffload": ("kv-offloading-size", "4"),
+}
+
+
+@pytest.mark.parametrize("part", BY_HAND)
+def test_a_feature_that_a_person_wrote_as_a_flag_stays_and_is_not_said_twice(
+    valuegen: Callable[..., Any], tmp_path: Path, part: str
+) -> None:
+    asked = {
+        "speculative": ["--speculative-config", '{"method": "ngram", "num_speculative_tokens": 4}'],
+        "lora": ["--enable-lora"],
+        "kvOffload": ["--kv-offloading-size", "8"],
+    }
+    flag, value = BY_HAND[part]
+    path = tmp_path / "values.yaml"
+    by_hand = f"      {flag}: {value}  # ours\n"
+    path.write_text(f"models:\n  m:\n    source: {{uri: hf://Qwen/Qwen3-8B}}\n    args:\n{by_hand}")
+    command = ["values", "Qwen3-8B", "--gpu", "H100", "--name", "m", "--into", str(path)]
+    everything = [word for words in asked.values() for word in words]
+    outcome = valuegen(*command, *everything)
+    assert outcome.code == 0
+    assert f"{path}: args.{flag} is kept; remove it to get {part} from here\n" in outcome.stderr
+    after = path.read_text()
+    assert by_hand in after
+    assert set(asked) & yaml.safe_load(after)["models"]["m"].keys() == set(asked) - {part}
+    again = valuegen(*command, *everything)
+    assert (again.code, path.read_text()) == (0, after)
+
+
 # Files --------------------------------------------------------------------------------------------
 
 

@@ -15,6 +15,7 @@ from valuegen import Gpu, Model, UsageError, plan
 from valuegen.autoscaling import Scaler
 from valuegen.catalog.gpus import all_gpus
 from valuegen.merge import merge_into
+from valuegen.plan import GpuOffer
 from valuegen.profiles import PROFILES
 from valuegen.scaling import running_target
 from valuegen.values import ValuesDocument, render
@@ -92,6 +93,44 @@ def test_each_variant_has_a_scaler_with_targets_of_its_own(mode: Mode) -> None:
         held = candidate.requests_per_replica
         assert targets.get("runningRequests") == (None if mode == "wva" else running_target(held))
     assert float(variant["cost"]) == other.cost_per_replica
+
+
+@given(
+    offered=st.integers(2, 24),
+    concurrency=st.integers(1, 200),
+    model=st.sampled_from(["Qwen3-8B", "phi-4", "Llama-3.1-70B-Instruct-FP8"]),
+    gpu=st.sampled_from(["L40S", "H100", "A10"]),
+    mode=st.sampled_from([None, "hpa", "keda", "wva"]),
+)
+@settings(max_examples=40, deadline=None)
+def test_variants_of_one_gpu_never_take_more_than_is_offered(
+    offered: int, concurrency: int, model: str, gpu: str, mode: Mode | None
+) -> None:
+    made = plan(Model.load(model), [GpuOffer(Gpu.find(gpu), offered)], concurrency=concurrency)
+    if len(made.ranked) < 2:
+        return
+    try:
+        main, *others = variants_of(made)
+    except UsageError:  # no room beside the first
+        return
+    model_values = body(render(made, main, variants=others, scaler=Scaler(mode) if mode else None))
+    taken = 0
+    for candidate, written in zip(
+        (main, *others), (model_values, *model_values["variants"].values()), strict=True
+    ):
+        most = written["autoscaling"]["maxReplicas"] if mode else written["replicas"]
+        assert most >= (candidate.replicas if candidate is main else 1)
+        taken += most * candidate.fit.gpus
+    assert taken <= offered
+
+
+def test_a_variant_without_room_beside_the_first_is_no_choice() -> None:
+    with pytest.raises(UsageError) as error:
+        variants_of(plan(Model.load("Qwen3-8B"), [GpuOffer(Gpu.find("L40S"), 2)], concurrency=40))
+    assert error.value.message == (
+        "--variants: the first configuration takes 2 of 2 x L40S, which leaves no room for another"
+    )
+    assert error.value.fix == "offer more GPUs with --gpu, or another GPU"
 
 
 SLICE_IS_CHEAP = {"A100-SXM4-80GB-MIG-1g.10gb": 0.01}

@@ -4,7 +4,7 @@
 {{- $needed := dict }}{{ $used := list }}{{ $products := dict -}}
 {{- range $w := .resolved.workloads }}
 {{- $used = concat $used ($w.storageKeys | default list) }}
-{{- range list $w.modelClaim (ternary $w.claim "" (eq $w.body.cache.type "existingClaim")) }}
+{{- range concat ($w.featureClaims | default list) (list $w.modelClaim (ternary $w.claim "" (eq $w.body.cache.type "existingClaim"))) }}
 {{- if and . (not (hasKey $made .)) }}{{ $_ := set $needed . true }}{{ end }}
 {{- end }}
 {{- end }}

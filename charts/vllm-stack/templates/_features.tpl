@@ -31,7 +31,7 @@ w.config, and to the pod w.volumes and w.mounts. How a flag is spelled stands in
 {{- range $key, $size := $sizes }}{{ $args = append $args (print (get $flags $key) "=" (int $size)) }}{{ end -}}
 {{- with $names }}{{ $args = append $args $flags.adapters }}{{ end -}}
 {{- range $names -}}
-{{- $path := include "vllm-stack.local" (dict "w" $w "uri" (get $lora.adapters .).uri) -}}
+{{- $path := include "vllm-stack.local" (dict "root" $.root "w" $w "uri" (get $lora.adapters .).uri) -}}
 {{- $args = append $args (dict "name" . "path" $path | toRawJson) -}}
 {{- end -}}
 {{- $_ := set $w "featureArgs" (concat $w.featureArgs $args) -}}
@@ -39,7 +39,7 @@ w.config, and to the pod w.volumes and w.mounts. How a flag is spelled stands in
 
 {{- define "vllm-stack.speculative" -}}
 {{- $w := .w }}{{ $speculative := $w.body.speculative }}{{ $config := dict "method" $speculative.method -}}
-{{- with $speculative.model }}{{ $_ := set $config "model" (include "vllm-stack.local" (dict "w" $w "uri" .)) }}{{ end -}}
+{{- with $speculative.model }}{{ $_ := set $config "model" (include "vllm-stack.local" (dict "root" $.root "w" $w "uri" .)) }}{{ end -}}
 {{- with $speculative.numTokens }}{{ $_ := set $config "num_speculative_tokens" (int .) }}{{ end -}}
 {{- range $key, $value := $speculative.config }}{{ $_ := set $config $key $value }}{{ end -}}
 {{- $_ := set $w "featureArgs" (append $w.featureArgs (print $w.engine.features.speculative.config "=" (toRawJson $config))) -}}
@@ -72,19 +72,4 @@ w.config, and to the pod w.volumes and w.mounts. How a flag is spelled stands in
 {{- $_ := set $w "featureArgs" (concat $w.featureArgs (list (print $flags.certificate "=/etc/vllm-stack-tls/tls.crt") (print $flags.key "=/etc/vllm-stack-tls/tls.key") $flags.reload)) -}}
 {{- $_ := set $w "volumes" (append $w.volumes (dict "name" "tls" "secret" (dict "secretName" $w.body.tls.existingSecret))) -}}
 {{- $_ := set $w "mounts" (append $w.mounts (dict "name" "tls" "mountPath" "/etc/vllm-stack-tls" "readOnly" true)) -}}
-{{- end -}}
-
-{{/* {w, uri} -> where the engine finds an adapter or a draft model; a claim is mounted for it, each once. */}}
-{{- define "vllm-stack.local" -}}
-{{- if hasPrefix "pvc://" .uri -}}
-{{- $w := .w }}{{ $parts := splitn "/" 2 (trimPrefix "pvc://" .uri) }}{{ $claim := $parts._0 }}{{ $at := print "/claims/" $claim -}}
-{{- $mounted := false }}{{ range $w.mounts }}{{ if eq .mountPath $at }}{{ $mounted = true }}{{ end }}{{ end -}}
-{{- if eq $claim ($w.modelClaim | default "") }}{{ $at = "/models" -}}
-{{- else if not $mounted -}}
-{{- $name := print "claim-" (len $w.mounts) -}}
-{{- $_ := set $w "mounts" (append $w.mounts (dict "name" $name "mountPath" $at "readOnly" true)) -}}
-{{- $_ := set $w "volumes" (append $w.volumes (dict "name" $name "persistentVolumeClaim" (dict "claimName" $claim "readOnly" true))) -}}
-{{- end -}}
-{{- print $at "/" ($parts._1 | default "") | trimSuffix "/" -}}
-{{- else }}{{ trimPrefix "hf://" .uri }}{{ end -}}
 {{- end -}}

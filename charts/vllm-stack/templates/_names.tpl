@@ -38,6 +38,11 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- end }}
 {{- end -}}
 
+{{/* [labels as text, own] -> the labels of an object: its own win over commonLabels, as those of pods do */}}
+{{- define "vllm-stack.labels" -}}
+{{- if last . }}{{ mergeOverwrite (first . | fromYaml) (last .) | toYaml }}{{ else }}{{ first . }}{{ end -}}
+{{- end -}}
+
 {{/* [root, own] -> the annotations of an object: commonAnnotations, then its own. Nothing when there are none. */}}
 {{- define "vllm-stack.annotations" -}}
 {{- $own := last . | default dict }}{{ $common := (first .).Values.commonAnnotations -}}

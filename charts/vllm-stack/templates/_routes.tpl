@@ -60,6 +60,9 @@ Rules with more headers come first, then in the order of their headers: what a G
 {{- range $variant, $share := $e.own.variants -}}
 {{- if hasKey $workloads $variant -}}
 {{- $w := get $workloads $variant -}}
+{{- if eq $w.role "prefill" -}}
+{{- $_ := set $r "errors" (append $r.errors (printf "%s.variants.%s: the variant has the role prefill, which reads prompts for the decoders and answers no client; remove it, and weigh variants of the role decode" $e.at $variant)) -}}
+{{- end -}}
 {{- $_ := set $w "service" (include "vllm-stack.variantServiceName" (dict "root" $.root "w" $w)) -}}
 {{- $_ := set $w "servicePort" $port -}}
 {{- $found = append $found (dict "name" $w.service "port" $port "model" $m.key "variant" $variant "weight" (mul $share (ternary $e.weight 1 $e.weighted))) -}}

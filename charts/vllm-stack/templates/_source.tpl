@@ -60,3 +60,22 @@ modelMount (of the pod), revision, loadFormat, sourceEnv, and the download that 
 {{- end -}}
 {{- toJson $env -}}
 {{- end -}}
+
+{{/* {root, w, uri} -> where the engine finds an adapter or a draft model; a claim, also one of storage.claims, is mounted once. */}}
+{{- define "vllm-stack.local" -}}
+{{- if hasPrefix "pvc://" .uri -}}
+{{- $w := .w }}{{ $parts := splitn "/" 2 (trimPrefix "pvc://" .uri) }}{{ $at := print "/claims/" $parts._0 -}}
+{{- $c := get .root.resolved.storage $parts._0 | default (dict "claim" $parts._0) }}{{ $claim := $c.claim -}}
+{{- $mounted := false }}{{ range $w.mounts }}{{ if eq .mountPath $at }}{{ $mounted = true }}{{ end }}{{ end -}}
+{{- if eq $claim ($w.modelClaim | default "") }}{{ $at = "/models" -}}
+{{- else if not $mounted -}}
+{{- $name := print "claim-" (len $w.mounts) -}}
+{{- $mount := dict "name" $name "mountPath" $at "readOnly" true }}{{ with $c.propagation }}{{ $_ := set $mount "mountPropagation" . }}{{ end -}}
+{{- $_ := set $w "mounts" (append $w.mounts $mount) -}}
+{{- if $c.key }}{{ $_ := set $w "storageKeys" (append ($w.storageKeys | default list) $c.key | uniq) }}{{ end -}}
+{{- $_ := set $w "featureClaims" (append ($w.featureClaims | default list) $claim) -}}
+{{- $_ := set $w "volumes" (append $w.volumes (dict "name" $name "persistentVolumeClaim" (dict "claimName" $claim "readOnly" true))) -}}
+{{- end -}}
+{{- print $at "/" ($parts._1 | default "") | trimSuffix "/" -}}
+{{- else }}{{ trimPrefix "hf://" .uri }}{{ end -}}
+{{- end -}}

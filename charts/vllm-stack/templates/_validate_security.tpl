@@ -13,7 +13,7 @@
 {{- range $w := .resolved.workloads -}}
 {{- range $key, $labels := dict "workloadLabels" $w.body.workloadLabels "service.labels" $w.body.service.labels -}}
 {{- range $name, $_ := $labels -}}
-{{- if or (has $name $own) (hasPrefix "vllm-stack.io/" $name) (hasKey ($.Values.commonLabels | default dict) $name) -}}
+{{- if or (has $name $own) (hasPrefix "vllm-stack.io/" $name) -}}
 {{- $errors = append $errors (printf "%s.%s.%s: the object has this label already; remove it" $w.path $key $name) -}}
 {{- end -}}
 {{- end -}}

@@ -47,17 +47,21 @@ class Release:
         if wait:
             self._wait_for_groups()
 
-    def upgrade(self, *values: Values) -> None:
+    def upgrade(self, *values: Values, wait: bool = True) -> None:
         """`helm upgrade --wait` with these values and no others."""
         options, stdin = value_options(values)
-        what = (self.name, str(self.chart), "--reset-values", "--wait")
+        waiting = ("--wait",) if wait else ()
+        what = (self.name, str(self.chart), "--reset-values", *waiting)
         self._run("upgrade", *what, *self._timeout, *options, stdin=stdin)
-        self._wait_for_groups()
+        if wait:
+            self._wait_for_groups()
 
-    def rollback(self, revision: int = 0) -> None:
+    def rollback(self, revision: int = 0, *, wait: bool = True) -> None:
         """`helm rollback --wait`; revision 0 is the one before."""
-        self._run("rollback", self.name, str(revision), "--wait", *self._timeout)
-        self._wait_for_groups()
+        waiting = ("--wait",) if wait else ()
+        self._run("rollback", self.name, str(revision), *waiting, *self._timeout)
+        if wait:
+            self._wait_for_groups()
 
     def test(self) -> str:
         """`helm test`: what it printed."""

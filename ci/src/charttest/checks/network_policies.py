@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from charttest.checks.model import Check, Manifest, Manifests, Pod
+from charttest.checks.model import Check, Manifest, Manifests
 from charttest.checks.selectors import matches
+from charttest.checks.services import has_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _PEERS = {"ingress": "from", "egress": "to"}
-
-
-def _ports(pod: Pod) -> set[str]:
-    containers = pod.spec.get("containers") or []
-    return {str(port.get("name")) for container in containers for port in container.get("ports") or []}
 
 
 def _run(manifests: Manifests) -> Iterator[tuple[Manifest, str]]:
@@ -34,9 +30,11 @@ def _run(manifests: Manifests) -> Iterator[tuple[Manifest, str]]:
             for port in rule.get("ports") or []
             if isinstance(port.get("port"), str)
         }
-        for pod in pods:
-            for name in sorted(named - _ports(pod)):
-                yield item, f"{pod.owner.kind}/{pod.owner.name} has no container port named {name!r}"
+        # A pod without the port stays closed, as workers of a group should; a port of no pod opens nothing.
+        for name in sorted(named if pods else ()):
+            if not any(has_port(pod, name) for pod in pods):
+                owners = ", ".join(sorted({f"{pod.owner.kind}/{pod.owner.name}" for pod in pods}))
+                yield item, f"none of {owners} has a container port named {name!r}"
 
 
 CHECK = Check(

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-def _has_port(pod: Pod, target: Any) -> bool:
+def has_port(pod: Pod, target: Any) -> bool:
+    """Whether a container that runs beside or as the pod's own has this port, by name; any number will do."""
     sidecars = [
         each for each in pod.spec.get("initContainers") or [] if each.get("restartPolicy") == "Always"
     ]
@@ -47,7 +48,7 @@ def _run(manifests: Manifests) -> Iterator[tuple[Manifest, str]]:
         for port in item.spec.get("ports") or []:
             target = port.get("targetPort", port.get("port"))
             for pod in pods:
-                if not _has_port(pod, target):
+                if not has_port(pod, target):
                     yield item, f"{pod.owner.kind}/{pod.owner.name} has no container port named {target!r}"
     yield from _governed(manifests)
 

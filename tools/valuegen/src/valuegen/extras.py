@@ -37,12 +37,12 @@ def extras(config: ModelConfig, settings: ResolvedSettings, stage: int) -> Extra
 
         found = replace(found, offloaded=offload.offloaded(config, settings, stage).saved)
     if settings.speculative_config is not None and stage == settings.pipeline_parallel_size - 1:
-        from valuegen import speculation  # noqa: PLC0415
+        from valuegen import drafts  # noqa: PLC0415
 
         found = replace(
             found,
-            draft=speculation.weights_bytes(config, settings, stage),
-            buffers=speculation.buffer_bytes(config, settings),
+            draft=drafts.weights_bytes(config, settings, stage),
+            buffers=drafts.buffer_bytes(config, settings),
         )
     return found
 

@@ -11,10 +11,18 @@ from typing import TYPE_CHECKING, Any
 from valuegen.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from valuegen.engine import EngineSettings
     from valuegen.speculation import Speculation
 
 LORA = {"max_lora_rank": "maxRank", "max_loras": "maxLoras", "max_cpu_loras": "maxCpuLoras"}
+# Engine flags that say the same as a part, where a person wrote them into `args` (the chart takes one of both).
+SAME_FLAGS = {
+    "lora": {"enable-lora", "lora-modules", "max-lora-rank", "max-loras", "max-cpu-loras"},
+    "speculative": {"speculative-config", "spec-method", "spec-model", "spec-tokens"},
+    "kvOffload": {"kv-offloading-backend", "kv-offloading-size"},
+}
 SPECULATIVE = {"method": "method", "model": "model", "num_speculative_tokens": "numTokens"}
 
 
@@ -44,13 +52,26 @@ def covered(asked: EngineSettings) -> set[str]:
     return names
 
 
+def said_in_args(body: Mapping[str, Any]) -> dict[str, str]:
+    """The parts that flags of a model's `args` say already, each with its flag."""
+    found: dict[str, str] = {}
+    for flag in body.get("args") or {}:
+        name = str(flag).partition(".")[0].replace("_", "-")
+        for part, flags in SAME_FLAGS.items():
+            if name in flags:
+                found.setdefault(part, str(flag))
+    return found
+
+
 def _keeps_blocks(asked: EngineSettings) -> bool:
     """LMCache needs the address of a server, which only a person knows."""
     return asked.kv_offloading_size is not None and asked.kv_offloading_backend in (None, "native")
 
 
 def _speculative(asked: Speculation) -> dict[str, Any]:
-    from valuegen.speculation import FLAG, WITH_MODEL, draft_of  # noqa: PLC0415  (only where something is drafted)
+    # Only where something is drafted.
+    from valuegen.drafts import draft_of  # noqa: PLC0415
+    from valuegen.speculation import FLAG, WITH_MODEL  # noqa: PLC0415
 
     given: dict[str, Any] = {**json.loads(asked.text), "method": asked.method}
     if asked.method in WITH_MODEL:

@@ -171,7 +171,7 @@ def judge(
     """Like `fit`, without the search for changes that would help."""
     fitted = calibration(vllm_version)
     if settings.speculative_config is not None:
-        from valuegen.speculation import joined  # noqa: PLC0415  (only where something is drafted)
+        from valuegen.drafts import joined  # noqa: PLC0415  (only where something is drafted)
 
         model, asked = joined(model, settings.speculative_config)
         settings = replace(settings, speculative_config=asked)

@@ -105,7 +105,7 @@ def model_specs(config: ModelConfig, settings: ResolvedSettings) -> tuple[Spec, 
     """The caches of a model and, after them, of its draft."""
     found = specs(config.caches, settings)
     if config.draft is not None:
-        from valuegen.speculation import draft_settings  # noqa: PLC0415  (only where there is a draft)
+        from valuegen.drafts import draft_settings  # noqa: PLC0415  (only where there is a draft)
 
         found += specs(config.draft.caches, draft_settings(settings, config.draft))
     return tuple(found)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from valuegen import valuesfile
 from valuegen.errors import OutputError, UsageError
+from valuegen.featurekeys import said_in_args
 from valuegen.files import replace_file
 from valuegen.values import check
 from valuegen.yamledit import KeyPath, NotEditableError, key_lines, set_values
@@ -46,12 +47,30 @@ def merge_into(path: Path, document: ValuesDocument) -> bool:
     return True
 
 
+def kept_by_hand(path: Path, document: ValuesDocument) -> dict[str, str]:
+    """The parts of the model that `merge_into` leaves out of `path`: `args` has them, each with its flag there."""
+    _require_file(path)
+    models = valuesfile.read([path]).data.get("models")
+    body = models.get(document.key) if isinstance(models, dict) else None
+    return _said_by_hand(body, document) if isinstance(body, dict) else {}
+
+
+def _said_by_hand(body: dict[str, Any], document: ValuesDocument) -> dict[str, str]:
+    if not isinstance(body.get("args") or {}, dict):
+        return {}
+    wanted = document.data["models"][document.key]
+    said = said_in_args(body)
+    return {part: flag for part, flag in said.items() if part in wanted and part not in body}
+
+
 def _updated(path: Path, text: str, document: ValuesDocument) -> str:
     """The text with the numbers of a model that is there, and the reasons beside them."""
     place = ("models", document.key)
     if not isinstance(_load(path, text)["models"][document.key], dict):
         raise UsageError(f"--into {path}: models.{document.key}: is no mapping", "make it one, or remove it")
-    wanted = document.data["models"][document.key]
+    by_hand = _said_by_hand(_load(path, text)["models"][document.key], document)
+    data = document.data["models"][document.key]
+    wanted = {key: value for key, value in data.items() if key not in by_hand}
     try:
         text = set_values(text, place, wanted, document.body)
     except NotEditableError as error:

@@ -6,6 +6,7 @@ Source: the Workload Variant Autoscaler's cost-aware optimizer, which scales up 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from valuegen.catalog.gpus import planned_gpus
@@ -21,18 +22,40 @@ def variants_of(made: Plan) -> list[Candidate]:
     """The candidates that become a model's variants, the cheapest for its capacity first.
 
     Of every GPU the one that carries the load at the least cost; of a GPU that stands alone, its best
-    splits. Raises UsageError if there is only one to choose.
+    splits, which share what is offered of it. Raises UsageError if there is only one to choose.
     """
     best: dict[str, Candidate] = {}
     for candidate in made.ranked:
         best.setdefault(candidate.fit.gpu.name, candidate)
     named = len(made.request.offers) < len(planned_gpus())
     chosen = list(best.values()) if named else list(best.values())[:MOST_UNNAMED]
-    if len(chosen) == 1:
+    alone = len(chosen) == 1
+    if alone:
         chosen = made.ranked[:MOST_UNNAMED]
     if len(chosen) == 1:
         raise UsageError("--variants: only one configuration carries the load", "offer more GPUs with --gpu")
-    return sorted(chosen, key=_cost_of_capacity)
+    chosen = sorted(chosen, key=_cost_of_capacity)
+    return _shared(chosen) if alone else chosen
+
+
+def _shared(chosen: list[Candidate]) -> list[Candidate]:
+    """Splits of one GPU, each with its part of the offer: one replica of each other, and the rest for the first."""
+    first, *others = chosen
+    most = first.offer.at_most
+    if most is None:
+        return chosen
+    left, found = most - first.gpus, []
+    for other in others:
+        if other.fit.gpus <= left:
+            left -= other.fit.gpus
+            found.append(replace(other, offer=replace(other.offer, at_most=other.fit.gpus)))
+    if not found:
+        raise UsageError(
+            f"--variants: the first configuration takes {first.gpus} of {most} x {first.fit.gpu.name}, "
+            "which leaves no room for another",
+            "offer more GPUs with --gpu, or another GPU",
+        )
+    return [replace(first, offer=replace(first.offer, at_most=first.gpus + left)), *found]
 
 
 def variant_name(candidate: Candidate) -> str:

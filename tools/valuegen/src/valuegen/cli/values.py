@@ -84,8 +84,10 @@ def values_command(
     chosen = variants_of(made) if variants else made.ranked[:1]
     document = values.render(made, chosen[0], name=name, source=source, variants=chosen[1:], scaler=scaler)
     if into is not None:
-        from valuegen.merge import merge_into  # noqa: PLC0415
+        from valuegen.merge import kept_by_hand, merge_into  # noqa: PLC0415
 
+        for part, flag in kept_by_hand(into, document).items():
+            click.echo(f"{into}: args.{flag} is kept; remove it to get {part} from here", err=True)
         changed = merge_into(into, document)
         click.echo(f"{into}: {'updated' if changed else 'unchanged'}", err=True)
     elif output is not None:

@@ -1,0 +1,125 @@
+"""Sections that roll every pod, and what of a claim cannot change at all: by the API server.
+
+tests/render/test_rolling_keys.py has the keys of one model.
+"""
+
+from __future__ import annotations
+
+import time
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.render.test_every_key import BODY, HF, put
+from tests.render.test_rolling_keys import (
+    REFUSED,
+)
+
+from charttest.helm import HelmError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from charttest.release import Release
+
+GROUP = "leaderworkerset.sigs.k8s.io/template-revision-hash"
+# Those that restart all of them, one after the other; the chart makes the Secret of a token.
+ROLLS_ALL: list[dict[str, Any]] = [
+    {"commonLabels": {"a": "b"}},
+    {"mesh": "istio"},
+    {"serviceAccount": {"name": "engines"}},
+    {"secrets": {"huggingFace": {"token": "one"}}},
+    {"secrets": {"huggingFace": {"token": "two"}}},
+    {"secrets": {"huggingFace": {"existingSecret": "other"}}},
+]
+
+
+@dataclass(frozen=True)
+class State:
+    """What the API server has of a release: by model, the template of its main workload and the pods made from it."""
+
+    templates: Mapping[str, str]
+    pods: Mapping[str, set[str]]
+    selectors: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, release: Release) -> State:
+        """As it is once everything has rolled out."""
+        settle(release)
+        templates: dict[str, str] = {}
+        pods: dict[str, set[str]] = {}
+        newest: dict[str, int] = {}
+        for item in release.get("replicasets"):
+            revision = int(item["metadata"]["annotations"]["deployment.kubernetes.io/revision"])
+            if (model := main(item)) and revision > newest.get(model, 0):
+                newest[model] = revision
+                templates[model] = item["metadata"]["labels"]["pod-template-hash"]
+        for item in release.get("statefulsets"):
+            if (model := main(item)) and GROUP not in item["metadata"]["labels"]:
+                templates[model] = item["status"]["updateRevision"]
+        for pod in release.get("pods"):
+            if (model := main(pod)) and "deletionTimestamp" not in pod["metadata"]:
+                pods.setdefault(model, set()).add(pod["metadata"]["uid"])
+                templates[model] = pod["metadata"]["labels"].get(GROUP) or templates[model]
+        return cls(templates, pods, selectors(release))
+
+
+def settle(release: Release) -> None:
+    """Wait until the pods of every workload are those of its newest template, and nothing is left of deleted ones."""
+    deadline = time.monotonic() + release.timeout_seconds
+    while waiting := sorted(unsettled(release)):
+        assert time.monotonic() < deadline, waiting
+        time.sleep(0.5)
+
+
+def unsettled(release: Release) -> Iterator[str]:
+    """The workloads that are not there yet, and the ReplicaSets whose Deployment is gone."""
+    owners = set()
+    for item in release.get("deployments,statefulsets,leaderworkersets"):
+        status, name = item.get("status", {}), f"{item['kind']}/{item['metadata']['name']}"
+        owners.add(item["metadata"]["uid"])
+        counts = [status.get(key, 0) for key in ("replicas", "readyReplicas", "updatedReplicas")]
+        seen = status.get("observedGeneration") == item["metadata"]["generation"]
+        if not seen or counts != 3 * [item["spec"]["replicas"]]:
+            yield name
+    for item in release.get("replicasets"):
+        if item["metadata"]["ownerReferences"][0]["uid"] not in owners:
+            yield f"ReplicaSet/{item['metadata']['name']}"
+
+
+def main(item: Mapping[str, Any]) -> str | None:
+    """The model whose main workload an object belongs to."""
+    labels = item["metadata"]["labels"]
+    return labels["vllm-stack.io/model"] if labels.get("vllm-stack.io/variant") == "main" else None
+
+
+def selectors(release: Release) -> dict[str, Any]:
+    """Whatever selects pods, by kind and name."""
+    kinds = "deployments,statefulsets,services,poddisruptionbudgets,networkpolicies"
+    found = release.get(kinds, "--selector", f"app.kubernetes.io/instance={release.name}")
+    return {
+        f"{item['kind']}/{item['metadata']['name']}": item["spec"].get("selector")
+        or item["spec"]["podSelector"]
+        for item in found
+    }
+
+
+def test_a_section_that_every_pod_reads_replaces_them_all(release: Release) -> None:
+    model = {"models": {"m": {"source": {"uri": HF}, "replicas": 0}}}
+    release.install(model, wait=False)
+    found = [State.of(release).templates["m"]]
+    for section in ROLLS_ALL:
+        release.upgrade({**model, **section}, wait=False)
+        found.append(State.of(release).templates["m"])
+    assert len(set(found)) == len(found)
+    release.rollback(1, wait=False)
+    assert State.of(release).templates["m"] == found[0]
+
+
+@pytest.mark.parametrize("key", REFUSED)
+def test_what_a_claim_is_made_of_cannot_change(release: Release, key: str) -> None:
+    model = {"source": {"uri": HF}, "replicas": 0, **deepcopy(dict(BODY[key].base))}
+    release.install({"models": {"m": model}})
+    with pytest.raises(HelmError, match=REFUSED[key]):
+        release.upgrade({"models": {"m": put(model, key, BODY[key].other)}})
