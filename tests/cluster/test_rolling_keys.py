@@ -1,6 +1,6 @@
-"""Sections that roll every pod, and what of a claim cannot change at all: by the API server.
+"""Which keys of a model replace its pods, which leave them alone, and which cannot change at all: by the API server.
 
-tests/render/test_rolling_keys.py has the keys of one model.
+One release has one model for each key. One upgrade changes them all, each at its own key, and a rollback ends it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.render.test_every_key import BODY, HF, put
 from tests.render.test_rolling_keys import (
+    CHANGED,
+    NAMES,
     REFUSED,
+    REGROUPS,
+    REPLACES,
+    ROLLS,
+    STAYS,
+    UNTOUCHED,
+    WITH_PODS,
+    values,
 )
 
 from charttest.helm import HelmError
@@ -21,7 +30,7 @@ from charttest.helm import HelmError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from charttest.release import Release
+    from charttest.release import Release, Releases
 
 GROUP = "leaderworkerset.sigs.k8s.io/template-revision-hash"
 # Those that restart all of them, one after the other; the chart makes the Secret of a token.
@@ -33,6 +42,13 @@ ROLLS_ALL: list[dict[str, Any]] = [
     {"secrets": {"huggingFace": {"token": "two"}}},
     {"secrets": {"huggingFace": {"existingSecret": "other"}}},
 ]
+# Of what the values refer to, the claim alone holds up a pod here.
+MINE = {
+    "apiVersion": "v1",
+    "kind": "PersistentVolumeClaim",
+    "metadata": {"name": "mine"},
+    "spec": {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": "1Gi"}}},
+}
 
 
 @dataclass(frozen=True)
@@ -103,6 +119,69 @@ def selectors(release: Release) -> dict[str, Any]:
         or item["spec"]["podSelector"]
         for item in found
     }
+
+
+@pytest.fixture(scope="module")
+def states(release_factory: Releases, group_controller: bool) -> Any:
+    """The release after its install, its upgrade and its rollback."""
+    if not group_controller:
+        pytest.skip("the cluster of --kubeconfig has no LeaderWorkerSet controller")
+    release = release_factory(timeout_seconds=300)
+    release.kubectl.apply(MINE, namespace=release.namespace)
+    release.install(values(changed=False), wait=False)
+    found = [State.of(release)]
+    release.upgrade(values(changed=True), wait=False)
+    found.append(State.of(release))
+    release.rollback(wait=False)
+    found.append(State.of(release))
+    yield found
+    release.uninstall()
+
+
+def test_a_key_of_the_pod_template_replaces_every_pod(states: list[State]) -> None:
+    before, after, _ = states
+    names = {key: NAMES[key] for key in ROLLS}
+    assert [key for key, name in names.items() if before.templates[name] == after.templates[name]] == []
+    with_pods = {key: names[key] for key in WITH_PODS & names.keys()}
+    assert all(before.pods[name] and after.pods[name] for name in with_pods.values())
+    assert [key for key, name in with_pods.items() if before.pods[name] & after.pods[name]] == []
+
+
+def test_any_other_key_leaves_the_pods_alone(states: list[State]) -> None:
+    before, after, rolled_back = states
+    names = {**{name: name for name in UNTOUCHED}, **{NAMES[keys[0]]: keys for keys in STAYS}}
+    for state in (after, rolled_back):
+        assert [keys for name, keys in names.items() if before.templates[name] != state.templates[name]] == []
+    # `replicas` adds one.
+    assert [keys for name, keys in names.items() if not before.pods[name] <= after.pods[name]] == []
+
+
+def test_a_key_that_means_another_object_replaces_it(states: list[State]) -> None:
+    before, after, _ = states
+    for key in REPLACES:
+        assert before.templates[NAMES[key]] != after.templates.get(NAMES[key])
+        assert before.pods[NAMES[key]].isdisjoint(after.pods.get(NAMES[key], set()))
+
+
+def test_a_key_that_regroups_replaces_the_pods(states: list[State]) -> None:
+    before, after, _ = states
+    for key in REGROUPS:
+        assert before.pods[NAMES[key]].isdisjoint(after.pods[NAMES[key]])
+
+
+def test_a_rollback_returns_to_the_first_templates(states: list[State]) -> None:
+    before, _, rolled_back = states
+    assert rolled_back.templates == before.templates
+    numbers = [{name: len(pods) for name, pods in state.pods.items()} for state in (before, rolled_back)]
+    assert numbers[0] == numbers[1]
+
+
+def test_no_key_changes_what_selects_pods(states: list[State]) -> None:
+    before, after, rolled_back = states
+    common = before.selectors.keys() & after.selectors.keys()
+    assert len(common) > len(CHANGED)
+    assert [name for name in common if before.selectors[name] != after.selectors[name]] == []
+    assert rolled_back.selectors == before.selectors
 
 
 def test_a_section_that_every_pod_reads_replaces_them_all(release: Release) -> None:

@@ -62,8 +62,7 @@ class Kubectl:
     def apply(self, *objects: dict[str, Any], namespace: str = "default") -> None:
         """Create or change these objects."""
         stdin = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)})
-        # With validation kubectl first reads the API's whole schema, and a busy API server answers too late for it.
-        self("apply", "--validate=false", "--namespace", namespace, "--filename", "-", stdin=stdin)
+        self("apply", "--namespace", namespace, "--filename", "-", stdin=stdin)
 
     def _command(self, arguments: tuple[str, ...]) -> list[str]:
         return [str(self._binary), "--kubeconfig", str(self.kubeconfig), *arguments]
