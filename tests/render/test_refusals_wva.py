@@ -326,7 +326,7 @@ STACK: list[tuple[dict[str, Any], str]] = [
                 "m": {
                     **MODEL,
                     "autoscaling": {
-                        **MODEL["autoscaling"],  # type: ignore[dict-item]
+                        **MODEL["autoscaling"],
                         "annotations": {"llm-d.ai/managed": "true"},
                     },
                 }

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from charttest.render import Rendered
 
 MODULE = "github.com/llm-d/llm-d-workload-variant-autoscaler"
+NEWEST = versions()[-1]
 LIMITED = {**wva.HTTP, "saturation": {"enableLimiter": True}}
 SCOPED = {**wva.HTTP, "namespaceScope": {"enabled": True}}
 CLOSED = {**wva.HTTP, "networkPolicy": {"enabled": True, "scrapeFrom": [{"podSelector": {}}]}}
@@ -77,8 +78,11 @@ def rights(rendered: Rendered, *kinds: str) -> set[tuple[str, str]]:
 # The chart
 
 
-@pytest.mark.parametrize("kube_version", ["1.30", versions()[-1]])
-@pytest.mark.parametrize("version", [3, 4, "3.18"], ids=lambda version: f"helm{version}")
+@pytest.mark.parametrize(
+    ("version", "kube_version"),
+    [(3, "1.30"), (3, NEWEST), (4, "1.30"), (4, NEWEST), ("3.18", NEWEST)],
+    ids=lambda value: f"helm{value}" if value in (3, 4, "3.18") else value,
+)
 @pytest.mark.parametrize("path", wva.FILES, ids=lambda path: path.name.removesuffix("-values.yaml"))
 def test_a_scenario_of_the_controller_renders_without_a_finding(
     chart: Chart, path: Path, version: int | str, kube_version: str
@@ -175,7 +179,7 @@ def test_every_config_map_has_the_label_by_which_the_controller_caches_it(
 
 
 def test_the_label_is_there_in_a_release_of_the_whole_stack() -> None:
-    rendered = wva.Chart(wva.CHARTS / "vllm-stack").render({"wva": {"enabled": True, **wva.HTTP}})
+    rendered = wva.chart("vllm-stack").render({"wva": {"enabled": True, **wva.HTTP}})
     assert {item.name for item in rendered.find("ConfigMap")} == {"r-wva-config", "r-wva-saturation"}
     for item in rendered.objects:
         assert wva.NAME_LABEL.items() <= item["metadata"]["labels"].items(), item.name
@@ -635,5 +639,5 @@ def before() -> dict[str, str]:
 
 def template(values: dict[str, Any]) -> str:
     """The manifests, unchecked: a key may loosen what the checks hold."""
-    where = {"release": "r", "namespace": "default", "kube_version": versions()[-1]}
+    where = {"release": "r", "namespace": "default", "kube_version": NEWEST}
     return helm().template(wva.FOLDER, [values], **where)

@@ -16,9 +16,9 @@ OLD = {**HTTPS, "api": "variantautoscaling"}
 NAME_LABEL = {"app.kubernetes.io/name": "workload-variant-autoscaler"}
 
 
-def chart() -> Chart:
-    """The chart of the controller."""
-    return Chart(FOLDER)
+def chart(name: str = "wva") -> Chart:
+    """The chart of the controller, or another one."""
+    return Chart(CHARTS / name)
 
 
 def flat(values: dict[str, Any], path: str = "") -> dict[str, Any]:
