@@ -159,7 +159,7 @@ def test_the_crd_refuses_what_the_controller_could_not_read(controllers: Release
     release = controllers(timeout_seconds=240)
     release.install(wva.HTTP)
     release.kubectl.apply(variant("cheap", variantCost="0.5"), namespace=release.namespace)
-    wrong = {
+    wrong: dict[str, dict[str, Any]] = {
         "minReplicas must be less than or equal to maxReplicas": {"minReplicas": 5},
         "spec.variantCost": {"variantCost": "cheap"},
         "scaleTargetRef": {"scaleTargetRef": {"name": "mine"}},
