@@ -69,6 +69,7 @@ ZERO = {
     }
 }
 WVA = {"autoscaling": {"mode": "wva"}}
+WVA_HPA = {"autoscaling": {"mode": "wva", "actuator": "hpa"}, "accelerator": {"product": "NVIDIA-L40S"}}
 CLAIMS = {"storage": {"claims": {"models": {"size": "1Ti"}}}}
 LOGS = {"extraVolumes": [{"name": "logs", "emptyDir": {}}]}
 BEFORE = {"name": "before", "image": "i", "volumeMounts": [{"name": "logs", "mountPath": "/logs"}]}
@@ -295,9 +296,9 @@ ROOT: dict[str, Change] = {
     "scaling.gpuLabels.pod": Change(
         "exported_pod", {**SIGNED, **model({"autoscaling": {"mode": "keda", **BUSY}})}
     ),
-    "scaling.wvaNamespaceLabel": Change(
-        "namespace", model({"autoscaling": {"mode": "wva", "actuator": "hpa"}})
-    ),
+    "scaling.wvaNamespaceLabel": Change("namespace", model(WVA_HPA)),
+    "scaling.wvaApi": Change("variantautoscaling", model(WVA_HPA)),
+    "scaling.wvaInstance": Change("gold", model(WVA_HPA)),
     "routing.kind": Change("istio", route("gateway")),
     "routing.gateway.parentRefs": Change([{"name": "other"}], route("gateway")),
     "routing.ingress.controller": Change("contour", route("ingress/nginx")),
@@ -343,6 +344,7 @@ ROOT: dict[str, Change] = {
     "networkPolicy.egress": Change([{"ports": [{"port": 4317}]}], POLICY),
     "networkPolicy.internet": Change(False, POLICY),
     "networkPolicy.annotations": Change({"a": "b"}, POLICY),
+    "wva": Change({"enabled": True, "prometheus": {"url": "http://a:9090"}}, model({})),
     "commonLabels": Change({"a": "b"}, model({})),
     "commonAnnotations": Change({"a": "b"}, model({})),
     "tests.enabled": Change(False, model({})),

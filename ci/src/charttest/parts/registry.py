@@ -152,6 +152,8 @@ MODULES = {
     "sigs.k8s.io/lws": "lws",
     "istio.io/api": "crds",
     "github.com/kedacore/keda/v2": "crds",
+    "github.com/llm-d/llm-d-workload-variant-autoscaler": "crds",
+    "github.com/prometheus-operator/prometheus-operator": "crds",
     "github.com/traefik/traefik/v3": "crds",
 }
 """Modules whose files (not binaries) are used, by the family that pins them."""
