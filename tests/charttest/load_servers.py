@@ -24,7 +24,7 @@ def events(*documents: object) -> bytes:
     return b"".join(b"data: " + json.dumps(document).encode() + b"\n\n" for document in documents)
 
 
-def eventually(what: str, condition: Callable[[], object], seconds: float = 20) -> None:
+def eventually(what: str, condition: Callable[[], object], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"waited {seconds} s for {what}"

@@ -69,7 +69,7 @@ def tally_after(server: EngineServer, requests: int, **options: object) -> Tally
     """Of a load that may never have an answer: stopped after that many requests."""
     with begin(target=f"127.0.0.1:{server.server_port}", **options) as process:
         eventually("the requests", lambda: len(server.asked) >= requests)
-        out, err = process.communicate("stop\n", timeout=20)
+        out, err = process.communicate("stop\n", timeout=60)
     assert not err
     return tally_of("test", out.splitlines()[-1])
 
@@ -183,7 +183,7 @@ def test_options_that_cannot_work_are_refused(
 def test_the_client_ends_with_a_report_when_the_local_side_dies(engine: Callable[..., EngineServer]) -> None:
     server = engine()
     process = begin(target=f"127.0.0.1:{server.server_port}", clients=2)
-    out, _ = process.communicate("", timeout=20)  # its stdin closes, as it does when the other end is killed
+    out, _ = process.communicate("", timeout=60)  # its stdin closes, as it does when the other end is killed
     assert process.returncode == 0
     assert "outcomes" in json.loads(out.splitlines()[-1])
 
