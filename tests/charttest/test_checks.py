@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import copy
+import json
 from typing import Any
 
 import pytest
 
-from charttest.checks import ALL, Manifest, Manifests, run_checks
+from charttest.checks import ALL, Manifest, Manifests, queries, run_checks
 
 LABELS = {"app": "a"}
 METADATA = {"labels": LABELS}
@@ -170,6 +171,26 @@ def asking(query: str, **trigger: Any) -> dict[str, Any]:
     return scaled_object({"metadata": {"query": query}, **trigger})
 
 
+def rules(*found: dict[str, Any]) -> dict[str, Any]:
+    return other("monitoring.coreos.com/v1", "PrometheusRule", groups=[{"name": "a", "rules": list(found)}])
+
+
+def monitor(label: str) -> dict[str, Any]:
+    """A PodMonitor that gives what it scrapes one more label."""
+    steps = [{"sourceLabels": ["__meta_kubernetes_pod_label_a"], "targetLabel": label}]
+    return other("monitoring.coreos.com/v1", "PodMonitor", podMetricsEndpoints=[{"relabelings": steps}])
+
+
+def dashboard(*panels: dict[str, Any], variable: str = "") -> dict[str, Any]:
+    """A ConfigMap that Grafana's sidecar reads."""
+    templating = {
+        "list": [{"type": "query", "name": "model", "query": {"query": variable}}] if variable else []
+    }
+    text = json.dumps({"title": "Models", "panels": list(panels), "templating": templating})
+    metadata = {"name": "a", "labels": {"grafana_dashboard": "1"}}
+    return {**core("ConfigMap", data={"a.json": text}), "metadata": metadata}
+
+
 def probe(**fields: Any) -> dict[str, Any]:
     return {"httpGet": {"path": "/health", "port": "http"}, **fields}
 
@@ -219,6 +240,7 @@ SECRET = {"valueFrom": {"secretKeyRef": {"name": "a", "key": "token"}}}
 NAMED = {"name": "HF_TOKEN"}
 SURGE = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": "0%"}}
 SLOW = probe(periodSeconds=10, failureThreshold=90)
+POD_SHOWN = {"summary": "{{ $labels.pod }} is slow"}
 TOTAL = 'sum(vllm:num_requests_waiting{namespace="a"})'
 GPU = deployment(container(resources={part: {"nvidia.com/gpu": "1"} for part in ("limits", "requests")}))
 KEY = [{"parameter": "bearerToken", "name": "a", "key": "token"}]
@@ -642,6 +664,77 @@ CASES: list[tuple[str, list[dict[str, Any]], str, list[dict[str, Any]]]] = [
         "refers to Secret/a",
         [other("keda.sh/v1alpha1", "TriggerAuthentication", secretTargetRef=KEY), core("Secret")],
     ),
+    (
+        "queries",
+        [asking('max(vllm:gpu_cache_usage_perc{namespace="a"})'), unscaled()],
+        "trigger 0: asks for vllm:gpu_cache_usage_perc, which vLLM 0.33.0 does not export",
+        [asking('max(vllm:kv_cache_usage_perc{namespace="a"})'), unscaled()],
+    ),
+    (
+        "queries",
+        [rules({"alert": "Slow", "expr": "sum by (pod) (vllm:num_requests_waiting{model='a'}) > 5"})],
+        "rule Slow: chooses vllm:num_requests_waiting by the label model, which it does not have",
+        [rules({"alert": "Slow", "expr": "sum by (pod) (vllm:num_requests_waiting{model_name='a'}) > 5"})],
+    ),
+    (
+        "queries",
+        [rules({"alert": "Slow", "expr": "sum(vllm:num_requests_waiting)", "annotations": POD_SHOWN})],
+        "rule Slow: shows the label pod, which its result does not have",
+        [
+            rules(
+                {
+                    "alert": "Slow",
+                    "expr": "sum by (pod) (vllm:num_requests_waiting)",
+                    "annotations": POD_SHOWN,
+                }
+            )
+        ],
+    ),
+    (
+        "queries",
+        [rules({"record": "vllm:waiting", "expr": "sum("})],
+        "rule vllm:waiting: is no PromQL: unclosed left parenthesis",
+        [
+            rules(
+                {"record": "vllm:waiting", "expr": "sum(vllm:num_requests_waiting)"},
+                {"alert": "Slow", "expr": "vllm:waiting > 5"},
+            )
+        ],
+    ),
+    (
+        "queries",
+        [dashboard({"title": "Queue", "targets": [{"expr": "sum(vllm:num_request_waiting)"}]})],
+        "a.json: panel 'Queue': asks for vllm:num_request_waiting",
+        [
+            dashboard(
+                {
+                    "title": "Queue",
+                    "targets": [{"expr": 'rate(vllm:generation_tokens_total{pod="$pod"}[$__rate_interval])'}],
+                }
+            )
+        ],
+    ),
+    (
+        "queries",
+        [dashboard(variable="label_values(vllm:num_requests_running, model)")],
+        "a.json: variable model: shows the label model, which its result does not have",
+        [
+            dashboard(variable="label_values(vllm:num_requests_running, model_name)"),
+            dashboard(variable="label_names()"),
+        ],
+    ),
+    (
+        "queries",
+        [{**dashboard(), "data": {"a.json": "{"}}],
+        "a.json: is no JSON",
+        [dashboard(variable="query_result(sum by (pod) (vllm:num_requests_running))")],
+    ),
+    (
+        "queries",
+        [rules({"record": "a", "expr": "sum by (variant) (vllm:num_requests_running)"})],
+        "groups sum by the label variant, which nothing in it has",
+        [rules({"record": "a", "expr": "sum by (variant) (vllm:num_requests_running)"}), monitor("variant")],
+    ),
     ("rollout", [deployment(strategy=SURGE)], "both 0, so no pod can ever be replaced", [deployment()]),
     (
         "probes",
@@ -765,3 +858,12 @@ def test_a_finding_names_the_object_what_is_wrong_what_to_do_and_the_check() -> 
         "Deployment/a: maxSurge and maxUnavailable are both 0, so no pod can ever be replaced;"
         " set maxUnavailable: 1, or maxSurge: 1 where there is room for one more pod [rollout]"
     )
+
+
+def test_queries_that_nothing_here_can_read_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queries, "find_spec", lambda _: None)
+    found = [each for each in findings([asking(TOTAL), unscaled()]) if each.check == "queries"]
+    assert [each.message for each in found] == [
+        "has queries that nothing here can read: install charttest[promql], or ignore this check"
+    ]
+    assert findings([deployment()]) == []
