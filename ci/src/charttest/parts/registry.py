@@ -153,6 +153,7 @@ MODULES = {
     "istio.io/api": "crds",
     "github.com/kedacore/keda/v2": "crds",
     "github.com/traefik/traefik/v3": "crds",
+    "github.com/prometheus-operator/prometheus-operator": "crds",
 }
 """Modules whose files (not binaries) are used, by the family that pins them."""
 
