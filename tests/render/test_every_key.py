@@ -291,6 +291,16 @@ def monitored(body: Mapping[str, Any] = MappingProxyType({}), **monitor: Any) ->
 
 SCRAPED = monitored()
 SCRAPED_TLS = monitored({"tls": {"existingSecret": "certificate"}})
+
+
+def alerting(
+    rules: Mapping[str, Any] = MappingProxyType({}), body: Mapping[str, Any] = MappingProxyType({})
+) -> dict[str, Any]:
+    """Values with a PrometheusRule."""
+    return {**model(body), "monitoring": {"rules": {"enabled": True, **rules}}}
+
+
+RULED = alerting()
 RELABELING = [{"targetLabel": "cluster", "replacement": "eu"}]
 
 ROOT: dict[str, Change] = {
@@ -368,6 +378,34 @@ ROOT: dict[str, Change] = {
     "monitoring.podMonitor.relabelings": Change(RELABELING, SCRAPED),
     "monitoring.podMonitor.metricRelabelings": Change(RELABELING, SCRAPED),
     "monitoring.scrapeAnnotations": Change(True, model({})),
+    "monitoring.rules.enabled": Change(False, RULED),
+    "monitoring.rules.namespace": Change("monitoring", RULED),
+    "monitoring.rules.labels": Change({"release": "prometheus"}, RULED),
+    "monitoring.rules.annotations": Change({"a": "b"}, RULED),
+    "monitoring.rules.interval": Change("1m", RULED),
+    "monitoring.rules.alertLabels": Change({"team": "a"}, RULED),
+    "monitoring.rules.runbooks": Change("https://runbooks.example.com", RULED),
+    "monitoring.rules.kubeStateMetrics": Change(False, RULED),
+    "monitoring.rules.dcgm": Change(True, RULED),
+    "monitoring.rules.minimumRequests": Change(100, RULED),
+    "monitoring.rules.models": Change({"m": {"queueSeconds": 20}}, RULED),
+    **{
+        f"monitoring.rules.thresholds.{name}": Change(other, alerting({"dcgm": True}))
+        for name, other in (
+            ("availabilityPercent", 99.9),
+            ("timeToFirstTokenSeconds", 1),
+            ("interTokenSeconds", 0.1),
+            ("requestSeconds", 120),
+            ("queueSeconds", 20),
+            ("kvCacheUsage", 0.9),
+            ("preemptedShare", 0.2),
+            ("abortedShare", 0.3),
+            ("failedShare", 0.02),
+            ("rejectedShare", 0.02),
+            ("gpuCelsius", 80),
+            ("gpuMemoryUsage", 0.99),
+        )
+    },
     "commonLabels": Change({"a": "b"}, model({})),
     "commonAnnotations": Change({"a": "b"}, model({})),
     "tests.enabled": Change(False, model({})),

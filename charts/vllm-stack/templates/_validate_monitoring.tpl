@@ -25,7 +25,17 @@
 {{- $errors = append $errors "monitoring.podMonitor.enabled: no engine of the release tells metrics; set false, or custom.metricsPath" -}}
 {{- end -}}
 {{- end -}}
-{{- if or $monitor.enabled $m.scrapeAnnotations -}}
+{{- $rules := $m.rules | default dict -}}
+{{- if $rules.enabled -}}
+{{- $taken := include "vllm-stack.releaseLabels" . | fromYaml -}}
+{{- range $name, $_ := $rules.labels }}{{ if hasKey $taken $name -}}
+{{- $errors = append $errors (printf "monitoring.rules.labels.%s: the PrometheusRule has this label already; remove it" $name) -}}
+{{- end }}{{ end -}}
+{{- range $name, $_ := $rules.models }}{{ if not (kindIs "map" (get ($.Values.models | default dict) $name)) -}}
+{{- $errors = append $errors (printf "monitoring.rules.models.%s: there is no such model; remove it, or name one of models" $name) -}}
+{{- end }}{{ end -}}
+{{- end -}}
+{{- if or $monitor.enabled $m.scrapeAnnotations $rules.enabled -}}
 {{- range $w := .resolved.workloads -}}
 {{- if eq (toString (index ($w.body.args | default dict) "disable-log-stats")) "true" -}}
 {{- $errors = append $errors (print $w.path ".args.disable-log-stats: the engine then tells no metrics, and monitoring reads them; set false") -}}
