@@ -301,6 +301,7 @@ def alerting(
 
 
 RULED = alerting()
+SHOWN = {**model({}), "monitoring": {"dashboards": {"enabled": True}}}
 RELABELING = [{"targetLabel": "cluster", "replacement": "eu"}]
 
 ROOT: dict[str, Change] = {
@@ -406,6 +407,10 @@ ROOT: dict[str, Change] = {
             ("gpuMemoryUsage", 0.99),
         )
     },
+    "monitoring.dashboards.enabled": Change(False, SHOWN),
+    "monitoring.dashboards.namespace": Change("monitoring", SHOWN),
+    "monitoring.dashboards.labels": Change({"grafana_dashboard": "yes"}, SHOWN),
+    "monitoring.dashboards.annotations": Change({"a": "b"}, SHOWN),
     "commonLabels": Change({"a": "b"}, model({})),
     "commonAnnotations": Change({"a": "b"}, model({})),
     "tests.enabled": Change(False, model({})),

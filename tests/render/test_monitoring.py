@@ -259,6 +259,10 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
         "monitoring.podMonitor.labels.app.kubernetes.io/name: the PodMonitor has this label already; remove it",
     ),
     (
+        values({"dashboards": {"enabled": True, "labels": {"app.kubernetes.io/name": "x"}}}),
+        "monitoring.dashboards.labels.app.kubernetes.io/name: the ConfigMap has this label already; remove it",
+    ),
+    (
         values({"podMonitor": {"enabled": True, "interval": "15s", "scrapeTimeout": "1m"}}),
         "monitoring.podMonitor.scrapeTimeout: 1m is longer than interval, 15s, which Prometheus refuses; lower it, or"
         " raise the other",

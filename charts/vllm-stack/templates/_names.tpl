@@ -68,9 +68,14 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- include "vllm-stack.name" (dict "full" (join "-" .) "limit" 63) -}}
 {{- end -}}
 
-{{/* root -> the PodMonitor of the release */}}
+{{/* root -> the PodMonitor and the PrometheusRule of the release */}}
 {{- define "vllm-stack.monitorName" -}}
 {{- include "vllm-stack.name" (dict "full" (print .Release.Name "-engines") "limit" 63) -}}
+{{- end -}}
+
+{{/* [root, dashboard] -> the ConfigMap of a dashboard */}}
+{{- define "vllm-stack.dashboardName" -}}
+{{- include "vllm-stack.name" (dict "full" (printf "%s-dashboard-%s" (first .).Release.Name (last .)) "limit" 63) -}}
 {{- end -}}
 
 {{/* {root, kind} -> the Secret that holds secrets.<kind>, existing or made by the chart; empty without one */}}

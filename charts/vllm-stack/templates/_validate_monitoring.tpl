@@ -1,12 +1,17 @@
 {{/* root -> JSON list of what is wrong with `monitoring` */}}
 {{- define "vllm-stack.monitoringErrors" -}}
 {{- $errors := list }}{{ $m := .Values.monitoring | default dict }}{{ $monitor := $m.podMonitor | default dict -}}
+{{- range $part, $kind := dict "podMonitor" "PodMonitor" "rules" "PrometheusRule" "dashboards" "ConfigMap" -}}
+{{- $object := get $m $part | default dict -}}
+{{- if and $object.enabled $object.labels -}}
+{{- $taken := include "vllm-stack.releaseLabels" $ | fromYaml -}}
+{{- range $name, $_ := $object.labels }}{{ if hasKey $taken $name -}}
+{{- $errors = append $errors (printf "monitoring.%s.labels.%s: the %s has this label already; remove it" $part $name $kind) -}}
+{{- end }}{{ end -}}
+{{- end -}}
+{{- end -}}
 {{- if $monitor.enabled -}}
 {{- $tls := $monitor.tls | default dict }}{{ $read := 0 -}}
-{{- $taken := include "vllm-stack.releaseLabels" . | fromYaml -}}
-{{- range $name, $_ := $monitor.labels }}{{ if hasKey $taken $name -}}
-{{- $errors = append $errors (printf "monitoring.podMonitor.labels.%s: the PodMonitor has this label already; remove it" $name) -}}
-{{- end }}{{ end -}}
 {{- if $m.scrapeAnnotations -}}
 {{- $errors = append $errors "monitoring.scrapeAnnotations: podMonitor scrapes the pods already, and whoever reads both would count everything twice; set one of them" -}}
 {{- end -}}
@@ -27,10 +32,6 @@
 {{- end -}}
 {{- $rules := $m.rules | default dict -}}
 {{- if $rules.enabled -}}
-{{- $taken := include "vllm-stack.releaseLabels" . | fromYaml -}}
-{{- range $name, $_ := $rules.labels }}{{ if hasKey $taken $name -}}
-{{- $errors = append $errors (printf "monitoring.rules.labels.%s: the PrometheusRule has this label already; remove it" $name) -}}
-{{- end }}{{ end -}}
 {{- range $name, $_ := $rules.models }}{{ if not (kindIs "map" (get ($.Values.models | default dict) $name)) -}}
 {{- $errors = append $errors (printf "monitoring.rules.models.%s: there is no such model; remove it, or name one of models" $name) -}}
 {{- end }}{{ end -}}
