@@ -53,6 +53,7 @@ SPLIT = {"role": "decode", "variants": {"prefill": {"role": "prefill"}}}
 SIDECAR = {**SPLIT, "disaggregation": {"sidecar": {"image": "example.com/sidecar:1"}}}
 CLAIM = {"cache": {"type": "claim", "size": "10Gi"}}
 PER_REPLICA = {"cache": {"type": "perReplica", "size": "10Gi"}}
+TRACED = {"tracing": {"enabled": True, "endpoint": "http://tempo:4317"}}
 TWO = {"replicas": 2}
 HPA = {"autoscaling": {"mode": "hpa", "metrics": {"waitingRequests": 5}}}
 KEDA = {"autoscaling": {"mode": "keda", "metrics": {"waitingRequests": 5}}}
@@ -135,6 +136,17 @@ BODY: dict[str, Change] = {
     "kvOffload.server": Change("b:1", {"kvOffload": {"backend": "lmcache", "server": "a:1"}}),
     "warmup.prompts": Change(["You are kind."]),
     "warmup.timeoutSeconds": Change(90, {"warmup": {"prompts": ["You are kind."]}}),
+    "tracing.enabled": Change(True, also={"tracing.endpoint": "http://tempo:4317"}),
+    "tracing.endpoint": Change("http://other:4317", TRACED),
+    "tracing.protocol": Change(
+        "http/protobuf", {"tracing": {"enabled": True, "endpoint": "http://tempo:4318/v1/traces"}}
+    ),
+    "tracing.sampling": Change(0.1, TRACED),
+    "tracing.attributes": Change({"team": "a"}, TRACED),
+    "tracing.detailed": Change(["worker"], TRACED),
+    "logging.format": Change("json"),
+    "logging.level": Change("DEBUG"),
+    "logging.quietPaths": Change(["/health"]),
     "tls.existingSecret": Change("certificate"),
     "workload": Change("statefulset"),
     "role": Change("decode", PREFILLS),
@@ -239,6 +251,7 @@ NEEDED = {
     "speculative.method",
     "speculative.model",
     "speculative.numTokens",
+    "tracing.endpoint",
 }
 # What the models of the table refer to.
 SHARED: dict[str, Any] = {
@@ -301,6 +314,12 @@ def alerting(
 
 
 RULED = alerting()
+COLLECTOR = {
+    "enabled": True,
+    "image": "example.com/collector:1",
+    "exporters": {"otlp": {"endpoint": "tempo:4317"}},
+}
+COLLECTED = {**model({}), "monitoring": {"collector": COLLECTOR}}
 SHOWN = {**model({}), "monitoring": {"dashboards": {"enabled": True}}}
 RELABELING = [{"targetLabel": "cluster", "replacement": "eu"}]
 
@@ -411,6 +430,12 @@ ROOT: dict[str, Change] = {
     "monitoring.dashboards.namespace": Change("monitoring", SHOWN),
     "monitoring.dashboards.labels": Change({"grafana_dashboard": "yes"}, SHOWN),
     "monitoring.dashboards.annotations": Change({"a": "b"}, SHOWN),
+    "monitoring.collector.enabled": Change(False, COLLECTED),
+    "monitoring.collector.image": Change("example.com/collector:2", COLLECTED),
+    "monitoring.collector.replicas": Change(2, COLLECTED),
+    "monitoring.collector.resources": Change({"requests": {"cpu": "1"}}, COLLECTED),
+    "monitoring.collector.exporters": Change({"debug": {}}, COLLECTED),
+    "monitoring.collector.envFrom": Change([{"secretRef": {"name": "more"}}], COLLECTED),
     "commonLabels": Change({"a": "b"}, model({})),
     "commonAnnotations": Change({"a": "b"}, model({})),
     "tests.enabled": Change(False, model({})),

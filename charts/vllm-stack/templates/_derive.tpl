@@ -83,8 +83,9 @@ A buffer for KV cache lies beside them, or beside the 64 MiB that a pod without 
 {{- if $engine.nameIsPath }}{{ $_ := set $w "servedNames" (list $w.modelPath) }}{{ end -}}
 {{- if $engine.repository }}{{ include "vllm-stack.repositoryFolder" . }}{{ end -}}
 {{- if or $body.lora.enabled $body.speculative.method $body.kvOffload.backend $body.warmup.prompts $body.tls.existingSecret }}{{ include "vllm-stack.features" . }}{{ end -}}
+{{- if or $body.tracing.enabled $body.logging.level $body.logging.quietPaths (ne ($body.logging.format | default "text") "text") }}{{ include "vllm-stack.observe" . }}{{ end -}}
 {{- if or $body.extraVolumes $body.extraVolumeMounts $body.extraContainers $body.initContainers $body.podSpec }}{{ include "vllm-stack.extension" . }}{{ end -}}
-{{- $own := "" }}{{ range list $body.env $w.sourceEnv $w.podEnv }}{{ if . }}{{ $own = print $own (toJson .) }}{{ end }}{{ end -}}
+{{- $own := "" }}{{ range list $body.env $w.sourceEnv $w.podEnv $w.traceEnv }}{{ if . }}{{ $own = print $own (toJson .) }}{{ end }}{{ end -}}
 {{- $envKey := print $engineName $body.lora.dynamic (not $body.tls.existingSecret) $w.budgetSeconds $body.cache.mountPath $own -}}
 {{- if not (hasKey $r.envs $envKey) }}{{ $_ := set $r.envs $envKey (include "vllm-stack.env" .) }}{{ end -}}
 {{- $_ := set $w "env" (get $r.envs $envKey) -}}

@@ -13,7 +13,7 @@ which is why nothing may write into a part of a resolved body: copying all of th
 
 {{/* A null may have removed a whole part of a body; templates may still look into it. */}}
 {{- define "vllm-stack.complete" -}}
-{{- range $part := list "image" "custom" "source" "args" "env" "accelerator" "parallelism" "resources" "sharedMemory" "cache" "startup" "shutdown" "rollout" "disruption" "scheduling" "service" "lora" "speculative" "kvOffload" "warmup" "tls" "disaggregation" "autoscaling" -}}
+{{- range $part := list "image" "custom" "source" "args" "env" "accelerator" "parallelism" "resources" "sharedMemory" "cache" "startup" "shutdown" "rollout" "disruption" "scheduling" "service" "lora" "speculative" "kvOffload" "warmup" "tls" "tracing" "logging" "disaggregation" "autoscaling" -}}
 {{- if not (kindIs "map" (index $ $part)) }}{{ $_ := set $ $part dict }}{{ end -}}
 {{- end -}}
 {{- end -}}

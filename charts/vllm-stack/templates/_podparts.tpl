@@ -41,7 +41,7 @@
 {{- $key := $secrets.VLLM_API_KEY }}{{ $secrets = omit $secrets "VLLM_API_KEY" -}}
 {{- with $engine.apiKeyEnv }}{{ $_ := set $secrets . $key }}{{ end -}}
 {{- end -}}
-{{- range $from := list $engine.env $secrets (.w.podEnv | default dict) (.w.sourceEnv | default dict) $body.env }}{{ range $name, $value := $from }}{{ $_ := set $env $name $value }}{{ end }}{{ end -}}
+{{- range $from := list $engine.env $secrets (.w.podEnv | default dict) (.w.traceEnv | default dict) (.w.sourceEnv | default dict) $body.env }}{{ range $name, $value := $from }}{{ $_ := set $env $name $value }}{{ end }}{{ end -}}
 {{- range $name, $value := $env }}
 {{- if kindIs "map" $value }}
         - {name: {{ $name }}, valueFrom: {{ toJson $value.valueFrom }}}

@@ -30,6 +30,11 @@
 {{- $errors = append $errors "monitoring.podMonitor.enabled: no engine of the release tells metrics; set false, or custom.metricsPath" -}}
 {{- end -}}
 {{- end -}}
+{{- $collector := $m.collector | default dict -}}
+{{- if $collector.enabled -}}
+{{- if not $collector.image }}{{ $errors = append $errors "monitoring.collector.image: is empty; set it, for example otel/opentelemetry-collector:0.130.0" }}{{ end -}}
+{{- if not $collector.exporters }}{{ $errors = append $errors "monitoring.collector.exporters: is empty, so that spans would go nowhere; set one, for example {otlp: {endpoint: \"tempo.monitoring:4317\"}}" }}{{ end -}}
+{{- end -}}
 {{- $rules := $m.rules | default dict -}}
 {{- if $rules.enabled -}}
 {{- range $name, $_ := $rules.models }}{{ if not (kindIs "map" (get ($.Values.models | default dict) $name)) -}}
