@@ -25,7 +25,14 @@ VALUES: dict[str, Any] = {
         "large": {"source": {"uri": "hf://org/large"}, "parallelism": {"tensor": 2, "nodes": 2}},
     },
     "scaling": {"prometheus": {"serverAddress": "http://prometheus:9090"}},
-    "monitoring": {"rules": {"enabled": True, "dcgm": True, "thresholds": {"requestSeconds": 60}}},
+    "monitoring": {
+        "rules": {
+            "enabled": True,
+            "dcgm": True,
+            "thresholds": {"requestSeconds": 60},
+            "models": {"large": {"timeToFirstTokenSeconds": 1, "gpuCelsius": 80}},
+        }
+    },
 }
 
 

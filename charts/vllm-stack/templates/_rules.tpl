@@ -71,7 +71,7 @@ Recording rules and alerts of files/rules, for the models of one release. [[name
 {{- range $case := ternary list $cases $missing -}}
 {{- $made := include "vllm-stack.fill" (dict "text" (omit $rule "needs" "threshold" | toYaml) "with" $case) | fromYaml -}}
 {{- if not (contains "[[" $made.expr) -}}
-{{- if $made.alert }}{{ $made = include "vllm-stack.alert" (dict "root" $root "rule" $made) | fromYaml }}{{ end -}}
+{{- if $made.alert }}{{ $made = include "vllm-stack.alert" (dict "root" $root "rule" $made "model" $case.model) | fromYaml }}{{ end -}}
 {{- $rules = append $rules $made -}}
 {{- end -}}
 {{- end -}}
@@ -86,7 +86,7 @@ Recording rules and alerts of files/rules, for the models of one release. [[name
 {{- if hasKey ($own | default dict) $.key -}}
 {{- $others = append $others $model -}}
 {{- $value := get $own $.key -}}
-{{- if not (kindIs "invalid" $value) }}{{ $cases = append $cases (dict "scope" (printf "%s,model=%q" $.scope $model) "threshold" (include "vllm-stack.scalar" $value)) }}{{ end -}}
+{{- if not (kindIs "invalid" $value) }}{{ $cases = append $cases (dict "scope" (printf "%s,model=%q" $.scope $model) "model" $model "threshold" (include "vllm-stack.scalar" $value)) }}{{ end -}}
 {{- end -}}
 {{- end -}}
 {{- $scope := .scope }}{{ with $others }}{{ $scope = printf "%s,model!~%q" $scope (join "|" .) }}{{ end -}}
@@ -97,10 +97,11 @@ Recording rules and alerts of files/rules, for the models of one release. [[name
 {{- toJson $cases -}}
 {{- end -}}
 
-{{/* {root, rule} -> the alert as Prometheus takes it */}}
+{{/* {root, rule, model} -> the alert as Prometheus takes it; two of one name differ in a label, kind or model */}}
 {{- define "vllm-stack.alert" -}}
 {{- $rules := .root.Values.monitoring.rules }}{{ $rule := .rule -}}
 {{- $labels := merge (dict "severity" $rule.severity "namespace" .root.Release.Namespace "release" .root.Release.Name) (deepCopy ($rules.alertLabels | default dict)) -}}
+{{- with .model }}{{ $_ := set $labels "model" . }}{{ end }}{{ with $rule.kind }}{{ $_ := set $labels "kind" . }}{{ end -}}
 {{- $annotations := dict "summary" $rule.summary "description" $rule.description "runbook_url" (printf "%s/%s.md" (trimSuffix "/" $rules.runbooks) $rule.alert) -}}
 {{- merge (pick $rule "alert" "expr" "for") (dict "labels" $labels "annotations" $annotations) | toYaml -}}
 {{- end -}}
