@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 NAMESPACE = "llm"
-ALL_DAY = 400  # minutes
+MINUTES = 400  # how long every series is
 ENGINE = 'namespace="llm",release="r",model="m",variant="main",role="server",pod="r-m-1"'
 SERIES = f'{ENGINE},engine="0",model_name="m"'
 VARIANT = ENGINE.replace("main", "cheap").replace("r-m-1", "r-m-cheap-1") + ',llm_d_ai_variant="r-m-cheap"'
@@ -37,11 +37,11 @@ VALUES: dict[str, Any] = {
 
 
 def constant(value: float) -> str:
-    return f"{value}x{ALL_DAY}"
+    return f"{value}x{MINUTES}"
 
 
 def growing(each_minute: float) -> str:
-    return f"0+{each_minute}x{ALL_DAY}"
+    return f"0+{each_minute}x{MINUTES}"
 
 
 def histogram(name: str, slowest: str, fast: float = 60, slow: float = 0) -> dict[str, str]:
@@ -125,19 +125,24 @@ ZERO = {
 NEW_POD = f"up{{{ENGINE.replace('r-m-1', 'r-m-2')}}}"
 # States in which nothing may be said, and the minute at which it is looked.
 SILENT: dict[str, tuple[dict[str, str], int]] = {
-    "healthy": (HEALTHY, ALL_DAY),
-    "idle": (IDLE, ALL_DAY),
-    "scaled to zero": (ZERO, ALL_DAY),
+    "healthy": (HEALTHY, 180),
+    "idle": (IDLE, 180),
+    "scaled to zero": (ZERO, 180),
     # Twelve of the fifteen minutes of its budget.
-    "one more pod starts": ({**HEALTHY, NEW_POD: "_x300 0x12 1x88"}, 312),
-    "woken from zero": ({**ZERO, NEW_POD: "_x300 0x12 1x88"}, 312),
+    "one more pod starts": ({**HEALTHY, NEW_POD: "_x100 0x12 1x288"}, 112),
+    "woken from zero": ({**ZERO, NEW_POD: "_x100 0x12 1x288"}, 112),
     # The old pod goes, and the new one, of another name, loads the model.
-    "the only pod is replaced": ({**HEALTHY, f"up{{{ENGINE}}}": "1x300 stale", NEW_POD: "_x300 0x12"}, 310),
+    "the only pod is replaced": ({**HEALTHY, f"up{{{ENGINE}}}": "1x100 stale", NEW_POD: "_x100 0x12"}, 110),
     "one of few requests fails": (
-        {**IDLE, http("5xx"): "0x350 1x50", finished("error"): "7x350 8x50", finished("abort"): "7x350 9x50"},
-        353,
+        {
+            **IDLE,
+            http("5xx"): "0x100 1x300",
+            finished("error"): "7x100 8x300",
+            finished("abort"): "7x100 9x300",
+        },
+        103,
     ),
-    "one scrape is missed": ({**HEALTHY, f"up{{{ENGINE}}}": "1x350 0 1x49"}, 351),
+    "one scrape is missed": ({**HEALTHY, f"up{{{ENGINE}}}": "1x100 0 1x299"}, 101),
 }
 
 
