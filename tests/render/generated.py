@@ -115,6 +115,17 @@ BODY: dict[str, list[Any]] = {
         {"prompts": None},
     ],
     "tls": [{"existingSecret": "certificate"}, {"existingSecret": None}],
+    "tracing": [
+        {"enabled": True, "endpoint": "http://tempo:4317", "sampling": 0},
+        {
+            "enabled": True,
+            "endpoint": "http://tempo:4318/v1/traces",
+            "protocol": "http/protobuf",
+            "detailed": ["all"],
+        },
+        None,
+    ],
+    "logging": [{"format": "json", "level": "DEBUG"}, {"quietPaths": ["/health"], "format": None}, None],
     "autoscaling": [
         {"mode": "hpa", "metrics": {"waitingRequests": 5, "gpuUtilization": 90}},
         {"mode": "keda", "minReplicas": 2, "metrics": {"kvCacheUsage": 0.8, "timeToFirstTokenSeconds": 2}},

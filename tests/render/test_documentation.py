@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = {
-    page: (DOCS / f"{page}.md").read_text() for page in ("models", "storage", "install", "upgrade", "backup")
+    page: (DOCS / f"{page}.md").read_text()
+    for page in ("models", "storage", "install", "upgrade", "backup", "monitoring")
 }
 BLOCKS = [
     (page, block)

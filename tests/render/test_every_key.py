@@ -53,6 +53,7 @@ SPLIT = {"role": "decode", "variants": {"prefill": {"role": "prefill"}}}
 SIDECAR = {**SPLIT, "disaggregation": {"sidecar": {"image": "example.com/sidecar:1"}}}
 CLAIM = {"cache": {"type": "claim", "size": "10Gi"}}
 PER_REPLICA = {"cache": {"type": "perReplica", "size": "10Gi"}}
+TRACED = {"tracing": {"enabled": True, "endpoint": "http://tempo:4317"}}
 TWO = {"replicas": 2}
 HPA = {"autoscaling": {"mode": "hpa", "metrics": {"waitingRequests": 5}}}
 KEDA = {"autoscaling": {"mode": "keda", "metrics": {"waitingRequests": 5}}}
@@ -83,6 +84,8 @@ BODY: dict[str, Change] = {
     "custom.probePath": Change("/ready", CUSTOM),
     # Only `helm test`, one pod for all models, reads this.
     "custom.namesPath": Change("/v1/models", CUSTOM, {}),
+    # So does the PodMonitor: it is one for all models.
+    "custom.metricsPath": Change("/stats", CUSTOM, {"monitoring": {"podMonitor": {"enabled": True}}}),
     "image.repository": Change("example.com/vllm"),
     "image.tag": Change("v1"),
     "image.digest": Change("sha256:" + "a" * 64),
@@ -134,6 +137,17 @@ BODY: dict[str, Change] = {
     "kvOffload.server": Change("b:1", {"kvOffload": {"backend": "lmcache", "server": "a:1"}}),
     "warmup.prompts": Change(["You are kind."]),
     "warmup.timeoutSeconds": Change(90, {"warmup": {"prompts": ["You are kind."]}}),
+    "tracing.enabled": Change(True, also={"tracing.endpoint": "http://tempo:4317"}),
+    "tracing.endpoint": Change("http://other:4317", TRACED),
+    "tracing.protocol": Change(
+        "http/protobuf", {"tracing": {"enabled": True, "endpoint": "http://tempo:4318/v1/traces"}}
+    ),
+    "tracing.sampling": Change(0.1, TRACED),
+    "tracing.attributes": Change({"team": "a"}, TRACED),
+    "tracing.detailed": Change(["worker"], TRACED),
+    "logging.format": Change("json"),
+    "logging.level": Change("DEBUG"),
+    "logging.quietPaths": Change(["/health"]),
     "tls.existingSecret": Change("certificate"),
     "workload": Change("statefulset"),
     "role": Change("decode", PREFILLS),
@@ -238,6 +252,7 @@ NEEDED = {
     "speculative.method",
     "speculative.model",
     "speculative.numTokens",
+    "tracing.endpoint",
 }
 # What the models of the table refer to.
 SHARED: dict[str, Any] = {
@@ -281,6 +296,33 @@ TOKEN = {
     "secrets": {"huggingFace": {"existingSecret": "tokens"}, "apiKey": {"existingSecret": "clients"}},
 }
 POLICY = {**model({}), **CLOSED}
+
+
+def monitored(body: Mapping[str, Any] = MappingProxyType({}), **monitor: Any) -> dict[str, Any]:
+    """Values with a PodMonitor."""
+    return {**model(body), "monitoring": {"podMonitor": {"enabled": True, **monitor}}}
+
+
+SCRAPED = monitored()
+SCRAPED_TLS = monitored({"tls": {"existingSecret": "certificate"}})
+
+
+def alerting(
+    rules: Mapping[str, Any] = MappingProxyType({}), body: Mapping[str, Any] = MappingProxyType({})
+) -> dict[str, Any]:
+    """Values with a PrometheusRule."""
+    return {**model(body), "monitoring": {"rules": {"enabled": True, **rules}}}
+
+
+RULED = alerting()
+COLLECTOR = {
+    "enabled": True,
+    "image": "example.com/collector:1",
+    "exporters": {"otlp": {"endpoint": "tempo:4317"}},
+}
+COLLECTED = {**model({}), "monitoring": {"collector": COLLECTOR}}
+SHOWN = {**model({}), "monitoring": {"dashboards": {"enabled": True}}}
+RELABELING = [{"targetLabel": "cluster", "replacement": "eu"}]
 
 ROOT: dict[str, Change] = {
     "models": Change({"n": {"source": {"uri": HF}}}),
@@ -345,6 +387,57 @@ ROOT: dict[str, Change] = {
     "networkPolicy.internet": Change(False, POLICY),
     "networkPolicy.annotations": Change({"a": "b"}, POLICY),
     "wva": Change({"enabled": True, "prometheus": {"url": "http://a:9090"}}, model({})),
+    "monitoring.podMonitor.enabled": Change(False, SCRAPED),
+    "monitoring.podMonitor.namespace": Change("monitoring", SCRAPED),
+    "monitoring.podMonitor.labels": Change({"release": "prometheus"}, SCRAPED),
+    "monitoring.podMonitor.annotations": Change({"a": "b"}, SCRAPED),
+    "monitoring.podMonitor.interval": Change("30s", SCRAPED),
+    "monitoring.podMonitor.scrapeTimeout": Change("5s", SCRAPED),
+    "monitoring.podMonitor.tls.caKey": Change("ca.pem", SCRAPED_TLS),
+    "monitoring.podMonitor.tls.serverName": Change("models.example.com", SCRAPED_TLS),
+    "monitoring.podMonitor.tls.insecureSkipVerify": Change(True, SCRAPED_TLS),
+    "monitoring.podMonitor.authorization": Change({"credentials": {"name": "clients", "key": "k"}}, SCRAPED),
+    "monitoring.podMonitor.relabelings": Change(RELABELING, SCRAPED),
+    "monitoring.podMonitor.metricRelabelings": Change(RELABELING, SCRAPED),
+    "monitoring.scrapeAnnotations": Change(True, model({})),
+    "monitoring.rules.enabled": Change(False, RULED),
+    "monitoring.rules.namespace": Change("monitoring", RULED),
+    "monitoring.rules.labels": Change({"release": "prometheus"}, RULED),
+    "monitoring.rules.annotations": Change({"a": "b"}, RULED),
+    "monitoring.rules.interval": Change("1m", RULED),
+    "monitoring.rules.alertLabels": Change({"team": "a"}, RULED),
+    "monitoring.rules.runbooks": Change("https://runbooks.example.com", RULED),
+    "monitoring.rules.kubeStateMetrics": Change(False, RULED),
+    "monitoring.rules.dcgm": Change(True, RULED),
+    "monitoring.rules.minimumRequests": Change(100, RULED),
+    "monitoring.rules.models": Change({"m": {"queueSeconds": 20}}, RULED),
+    **{
+        f"monitoring.rules.thresholds.{name}": Change(other, alerting({"dcgm": True}))
+        for name, other in (
+            ("availabilityPercent", 99.9),
+            ("timeToFirstTokenSeconds", 1),
+            ("interTokenSeconds", 0.1),
+            ("requestSeconds", 120),
+            ("queueSeconds", 20),
+            ("kvCacheUsage", 0.9),
+            ("preemptedShare", 0.2),
+            ("abortedShare", 0.3),
+            ("failedShare", 0.02),
+            ("rejectedShare", 0.02),
+            ("gpuCelsius", 80),
+            ("gpuMemoryUsage", 0.99),
+        )
+    },
+    "monitoring.dashboards.enabled": Change(False, SHOWN),
+    "monitoring.dashboards.namespace": Change("monitoring", SHOWN),
+    "monitoring.dashboards.labels": Change({"grafana_dashboard": "yes"}, SHOWN),
+    "monitoring.dashboards.annotations": Change({"a": "b"}, SHOWN),
+    "monitoring.collector.enabled": Change(False, COLLECTED),
+    "monitoring.collector.image": Change("example.com/collector:2", COLLECTED),
+    "monitoring.collector.replicas": Change(2, COLLECTED),
+    "monitoring.collector.resources": Change({"requests": {"cpu": "1"}}, COLLECTED),
+    "monitoring.collector.exporters": Change({"debug": {}}, COLLECTED),
+    "monitoring.collector.envFrom": Change([{"secretRef": {"name": "more"}}], COLLECTED),
     "commonLabels": Change({"a": "b"}, model({})),
     "commonAnnotations": Change({"a": "b"}, model({})),
     "tests.enabled": Change(False, model({})),

@@ -20,8 +20,9 @@
 {{- if or $engine.repository $w.featured }}{{ $_ := set $w "config" (omit $w.config "") }}{{ end -}}
 {{- if $engine.repository }}{{ include "vllm-stack.repositoryFolder" . }}{{ end -}}
 {{- if $w.featured }}{{ include "vllm-stack.features" . }}{{ end -}}
+{{- if $w.observed }}{{ include "vllm-stack.observe" . }}{{ end -}}
 {{- if $w.extended }}{{ include "vllm-stack.extension" . }}{{ end -}}
-{{- $envKey := "" }}{{ with $w.sourceEnv }}{{ $envKey = toJson . }}{{ end -}}
+{{- $envKey := "" }}{{ range list $w.sourceEnv $w.traceEnv }}{{ if . }}{{ $envKey = print $envKey (toJson .) }}{{ end }}{{ end -}}
 {{- if not (hasKey $w.envs $envKey) }}{{ $_ := set $w.envs $envKey (include "vllm-stack.env" .) }}{{ end -}}
 {{- $_ := set $w "env" (get $w.envs $envKey) -}}
 {{- include "vllm-stack.args" . -}}

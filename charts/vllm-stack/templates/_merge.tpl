@@ -20,7 +20,7 @@ key that no map has copies one level, at a tenth of the cost of deepCopy and mer
 
 {{/* A null may have removed a whole part of a body; templates may still look into it. */}}
 {{- define "vllm-stack.complete" -}}
-{{- range $part := list "image" "custom" "source" "args" "env" "accelerator" "parallelism" "resources" "sharedMemory" "cache" "startup" "shutdown" "rollout" "disruption" "scheduling" "service" "lora" "speculative" "kvOffload" "warmup" "tls" "disaggregation" "autoscaling" -}}
+{{- range $part := list "image" "custom" "source" "args" "env" "accelerator" "parallelism" "resources" "sharedMemory" "cache" "startup" "shutdown" "rollout" "disruption" "scheduling" "service" "lora" "speculative" "kvOffload" "warmup" "tls" "tracing" "logging" "disaggregation" "autoscaling" -}}
 {{- if not (kindIs "map" (index $ $part)) }}{{ $_ := set $ $part dict }}{{ end -}}
 {{- end -}}
 {{- end -}}

@@ -73,6 +73,28 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- include "vllm-stack.name" (dict "full" (join "-" .) "limit" 63) -}}
 {{- end -}}
 
+{{/* root -> the PodMonitor and the PrometheusRule of the release */}}
+{{- define "vllm-stack.monitorName" -}}
+{{- include "vllm-stack.name" (dict "full" (print .Release.Name "-engines") "limit" 63) -}}
+{{- end -}}
+
+{{/* root -> the collector of the release: its Deployment, Service and ConfigMap */}}
+{{- define "vllm-stack.collectorName" -}}
+{{- include "vllm-stack.name" (dict "full" (print .Release.Name "-collector") "limit" 63) -}}
+{{- end -}}
+
+{{/* root -> its selector: that of no engine */}}
+{{- define "vllm-stack.collectorSelector" -}}
+app.kubernetes.io/name: vllm-stack
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
+app.kubernetes.io/component: collector
+{{- end -}}
+
+{{/* [root, dashboard] -> the ConfigMap of a dashboard */}}
+{{- define "vllm-stack.dashboardName" -}}
+{{- include "vllm-stack.name" (dict "full" (printf "%s-dashboard-%s" (first .).Release.Name (last .)) "limit" 63) -}}
+{{- end -}}
+
 {{/* {root, kind} -> the Secret that holds secrets.<kind>, existing or made by the chart; empty without one */}}
 {{- define "vllm-stack.secretName" -}}
 {{- $secret := index (.root.Values.secrets | default dict) .kind | default dict -}}

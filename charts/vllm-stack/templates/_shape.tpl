@@ -68,6 +68,8 @@ have few shapes, so that what follows from a shape is derived, judged and render
 {{- $featured := or $body.lora.enabled $body.lora.adapters $body.lora.dynamic $body.warmup.prompts $body.tls.existingSecret -}}
 {{- range list $body.speculative $body.kvOffload }}{{ range $key, $value := . }}{{ $featured = or $featured $value }}{{ end }}{{ end -}}
 {{- $_ := set $w "featured" $featured -}}
+{{- $logging := $body.logging -}}
+{{- $_ := set $w "observed" (or $body.tracing.enabled $logging.level $logging.quietPaths (ne ($logging.format | default "text") "text")) -}}
 {{- $_ := set $w "extended" (or $body.extraVolumes $body.extraVolumeMounts $body.extraContainers $body.initContainers $body.podSpec) -}}
 {{/* The pods of a group fill their nodes and want to be close. */}}
 {{- $spread := dict "hostname" (list "kubernetes.io/hostname") "zone" (list "topology.kubernetes.io/zone" "kubernetes.io/hostname") -}}

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from charttest.helm import Values
 
+pytest_plugins = ["charttest.scaling"]
+
 _CLUSTER_FIXTURES = {
     "group_controller",
     "kube_cluster",
@@ -36,6 +38,7 @@ _CLUSTER_FIXTURES = {
     "kubectl",
     "local_cluster",
     "node_cluster",
+    "scaling_cluster",
 }
 _GIVEN = pytest.StashKey[str | None]()  # --kubeconfig as it was given
 

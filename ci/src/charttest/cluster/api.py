@@ -1,4 +1,4 @@
-"""Just enough of an API client to wait for the cluster: kubectl would start a process per question."""
+"""Just enough of an API client to wait and to watch: kubectl would start a process per question."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import urllib.request
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from charttest.cluster.pki import Pki
+    from pathlib import Path
+
+    from charttest.cluster.pki import Pair
 
 _CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _ANSWER_SECONDS = 5
@@ -17,14 +19,20 @@ _ANSWER_SECONDS = 5
 class Api:
     """The API server, asked as the administrator."""
 
-    def __init__(self, server: str, certificates: Pki) -> None:
-        """Trust the cluster's own authority only."""
-        context = ssl.create_default_context(cafile=str(certificates.authority.certificate))
-        context.load_cert_chain(str(certificates.admin.certificate), str(certificates.admin.key))
+    def __init__(self, server: str, authority: Path, user: Pair) -> None:
+        """Ask as `user`; trust the cluster's own authority only."""
+        context = ssl.create_default_context(cafile=str(authority))
+        context.load_cert_chain(str(user.certificate), str(user.key))
         # ProxyHandler({}): a proxy of the environment is not the way to loopback
         handlers = (urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
         self._opener = urllib.request.build_opener(*handlers)
         self._server = server
+
+    def get(self, path: str) -> dict[str, Any] | None:
+        """The object or the list at this path; None when there is none, or no answer."""
+        answer = self._get(path)
+        found: dict[str, Any] | None = json.loads(answer) if answer else None
+        return found
 
     def ready(self) -> bool:
         """Whether every check of /readyz passes."""
@@ -53,8 +61,8 @@ class Api:
             return None
 
     def _items(self, path: str) -> list[dict[str, Any]]:
-        answer = self._get(path)
-        items: list[dict[str, Any]] = json.loads(answer)["items"] if answer else []
+        answer = self.get(path)
+        items: list[dict[str, Any]] = answer["items"] if answer else []
         return items
 
 

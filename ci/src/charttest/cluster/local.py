@@ -7,12 +7,11 @@ import os
 import random
 import re
 import time
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from charttest import parts
-from charttest.cluster import control_plane, kubeconfig, pki, ports, process, simulation, state
+from charttest.cluster import audit, control_plane, kubeconfig, pki, ports, process, simulation, state
 from charttest.cluster.api import Api
 from charttest.cluster.nodepools import read_node_pools, simulated
 from charttest.errors import ClusterError
@@ -33,16 +32,7 @@ if TYPE_CHECKING:
 BINARIES = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok", "kubectl")
 NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?")
 START_SECONDS = 60  # a part that needs longer is broken; a warm start takes under 10 s
-
-
-@dataclass(frozen=True)
-class PartStatus:
-    """One process of a cluster, for people."""
-
-    name: str
-    pid: int
-    alive: bool
-    log: Path
+ADDED_SECONDS = 180  # controllers start while the tests use both cores
 
 
 class LocalCluster:
@@ -63,7 +53,9 @@ class LocalCluster:
         node_pools: Path | None = None,
         port: int | None = None,
         detached: bool = False,
+        audited: bool = False,
     ) -> None:
+        """`audited`: keep the API server's audit log, see audit.py."""
         self.name = f"session-{os.getpid()}-{random.randrange(16**4):04x}" if name is None else name  # noqa: S311
         if not NAME.fullmatch(self.name):
             raise ClusterError(
@@ -73,6 +65,7 @@ class LocalCluster:
         self._pools_file = node_pools
         self._port = port
         self._detached = detached
+        self._audited = audited
         self._state: state.State | None = None
         self._signals = contextlib.ExitStack()
         self._nodes: nodes.Nodes | None = None
@@ -96,9 +89,20 @@ class LocalCluster:
         """kubectl on this cluster; one that still runs when the cluster stops is ended with it."""
         return Kubectl(self.kubeconfig, {process.MARK: str(self.directory)})
 
-    def status(self) -> list[PartStatus]:
+    @cached_property
+    def api(self) -> Api:
+        """The API server as the administrator; None for an answer where kubectl has an error."""
+        keys = self.directory / "pki"
+        return Api(self.server, keys / "ca.crt", pki.Pair(keys / "admin.crt", keys / "admin.key"))
+
+    @property
+    def host(self) -> str:
+        """The address of this machine, for pods of real nodes; where there are none, loopback."""
+        return self._nodes.addresses.host if self._nodes else "127.0.0.1"
+
+    def status(self) -> list[state.PartStatus]:
         """Every part and whether it runs."""
-        return [PartStatus(p.name, p.pid, p.alive, p.log) for p in self._require_state().processes]
+        return [state.PartStatus(p.name, p.pid, p.alive, p.log) for p in self._require_state().processes]
 
     def why_not_real(self) -> str:
         """Why no node of this cluster can run containers here, with the next step; empty when they can."""
@@ -124,9 +128,35 @@ class LocalCluster:
         images.load(archive, parts.find("ctr"), holders.values())
 
     def add(self, name: str, command: Sequence[str], ready: Callable[[], bool]) -> None:
-        """Run one more part, which ends with the cluster; returns when it is `ready`. ClusterError if it dies."""
+        """Run one more part, which ends with the cluster; returns when it is `ready`. ClusterError if it dies.
+
+        Call it in the main thread: the kernel watches the thread that starts a part.
+        """
         self._run(name, command)
-        self._wait(name, ready)
+        self.wait(name, ready, ADDED_SECONDS)
+
+    def wait(self, what: str, condition: Callable[[], bool], seconds: float = START_SECONDS) -> None:
+        """Wait for a condition of the cluster; ClusterError when a part dies or the time is over."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            self.check()
+            if time.monotonic() > deadline:
+                raise ClusterError(
+                    f"cluster {self.name}: waited {seconds:g} s for {what}",
+                    f"is the machine overloaded? the logs lie in {self.directory} while it starts",
+                )
+            time.sleep(0.05)
+
+    def end(self, name: str) -> None:
+        """Kill a part that was added; ClusterError where none of that name runs."""
+        current = self._require_state()
+        parts_of_name = [part for part in current.processes if part.name == name and part.alive]
+        if not parts_of_name:
+            raise ClusterError(f"cluster {self.name}: no part {name} runs", "add it first")
+        current.processes = [part for part in current.processes if part.name != name]
+        current.save()
+        for part in parts_of_name:
+            process.kill(part, self.directory)
 
     # Start and stop
 
@@ -234,11 +264,11 @@ class LocalCluster:
         certificates = pki.create(self.directory / "pki", reached.addresses, reached.nodes)
         kubeconfig.write(self.kubeconfig, self.name, self.server, certificates.authority, certificates.admin)
         server = control_plane.apiserver(binaries["kube-apiserver"], certificates, chosen, reached.services)
-        self._run("kube-apiserver", server)
+        self._run("kube-apiserver", server + (audit.flags(self.directory) if self._audited else []))
         stages = self.directory / "stages.yaml"
         stages.write_text(simulation.stages(), encoding="utf-8")
-        api = Api(self.server, certificates)
-        self._wait("the API server", api.ready)
+        api = self.api
+        self.wait("the API server", api.ready)
 
         manager = binaries["kube-controller-manager"]
         self._run(
@@ -255,9 +285,9 @@ class LocalCluster:
         if self._nodes:
             self._nodes.start(certificates, chosen.server)
             self.kubectl.apply(*self._nodes.objects())
-        self._wait("every CustomResourceDefinition to be served", api.crds_served)
-        self._wait("every node to be ready", api.nodes_usable)
-        self._wait("the default ServiceAccount", api.default_account_exists)
+        self.wait("every CustomResourceDefinition to be served", api.crds_served)
+        self.wait("every node to be ready", api.nodes_usable)
+        self.wait("the default ServiceAccount", api.default_account_exists)
         if self._nodes:
             self._nodes.advertise_devices(self.kubectl)
             self.load_image(pause_archive())
@@ -269,17 +299,6 @@ class LocalCluster:
         current.processes.append(started)
         current.save()
         return started
-
-    def _wait(self, what: str, condition: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + START_SECONDS
-        while not condition():
-            self.check()
-            if time.monotonic() > deadline:
-                raise ClusterError(
-                    f"cluster {self.name}: waited {START_SECONDS} s for {what}",
-                    f"is the machine overloaded? the logs lie in {self.directory} while it starts",
-                )
-            time.sleep(0.05)
 
     def _require_state(self) -> state.State:
         if self._state is None:

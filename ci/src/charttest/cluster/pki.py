@@ -35,6 +35,7 @@ class Pki:
     authority: Pair
     server: Pair  # the API server's, for 127.0.0.1
     admin: Pair  # group system:masters
+    controllers: Pair  # of those beside the cluster, as servers and as clients of each other
     front_proxy: Pair  # what aggregated APIs trust the API server by
     service_account_key: Path
     service_account_public_key: Path
@@ -57,12 +58,12 @@ def create(directory: Path, addresses: Iterable[str], nodes: Iterable[str] = ())
     )
     authority = _write(directory, "ca", certificate, authority_key)
 
-    def issue(file: str, subject: x509.Name, usage: x509.ObjectIdentifier) -> Pair:
+    def issue(file: str, subject: x509.Name, *usages: x509.ObjectIdentifier) -> Pair:
         key = ec.generate_private_key(ec.SECP256R1())
         builder = _builder(subject, name, key.public_key()).add_extension(
-            x509.ExtendedKeyUsage([usage]), critical=False
+            x509.ExtendedKeyUsage(usages), critical=False
         )
-        if usage == ExtendedKeyUsageOID.SERVER_AUTH:
+        if ExtendedKeyUsageOID.SERVER_AUTH in usages:
             builder = builder.add_extension(_server_names(addresses), critical=False)
         return _write(directory, file, builder.sign(authority_key, hashes.SHA256()), key)
 
@@ -78,6 +79,12 @@ def create(directory: Path, addresses: Iterable[str], nodes: Iterable[str] = ())
         authority=authority,
         server=issue("apiserver", _name("kube-apiserver"), ExtendedKeyUsageOID.SERVER_AUTH),
         admin=issue("admin", _name("admin", "system:masters"), ExtendedKeyUsageOID.CLIENT_AUTH),
+        controllers=issue(
+            "controllers",
+            _name("controllers"),
+            ExtendedKeyUsageOID.SERVER_AUTH,
+            ExtendedKeyUsageOID.CLIENT_AUTH,
+        ),
         front_proxy=issue("front-proxy", _name("front-proxy"), ExtendedKeyUsageOID.CLIENT_AUTH),
         service_account_key=private,
         service_account_public_key=public,

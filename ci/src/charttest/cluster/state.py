@@ -21,6 +21,16 @@ if TYPE_CHECKING:
 FILE = "cluster.json"
 
 
+@dataclass(frozen=True)
+class PartStatus:
+    """One process of a cluster, for people."""
+
+    name: str
+    pid: int
+    alive: bool
+    log: Path
+
+
 @dataclass
 class State:
     """What `cluster.json` holds: enough to use, describe and end a cluster from another process."""

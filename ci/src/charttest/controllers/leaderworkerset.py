@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import shutil
-import socket
-from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from charttest import parts
+from charttest.controllers import beside
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +15,6 @@ if TYPE_CHECKING:
     from charttest.cluster import LocalCluster
     from charttest.kubectl import Kubectl
 
-LOOPBACK = "127.0.0.1"
 WEBHOOK = "vleaderworkerset.kb.io"
 OTHER_DEFINITION = "disaggregatedset.x-k8s.io_disaggregatedsets.yaml"
 NAME_LABEL = "leaderworkerset.sigs.k8s.io/name"
@@ -26,12 +22,7 @@ NAME_LABEL = "leaderworkerset.sigs.k8s.io/name"
 
 def start(cluster: LocalCluster) -> None:
     """Run it until the cluster ends; returns when its webhooks are in force. ClusterError if it dies."""
-    pki, port = cluster.directory / "pki", _free_port()
-    folder = cluster.directory / "lws"
-    folder.mkdir()
-    # The API server's certificate is one for loopback, too.
-    for suffix in ("crt", "key"):
-        shutil.copyfile(pki / f"apiserver.{suffix}", folder / f"tls.{suffix}")
+    folder, port = beside.folder(cluster, "lws"), beside.free_port()
     (folder / "config.yaml").write_text(yaml.safe_dump(_configuration(folder, port)), encoding="utf-8")
     # The same program also manages this kind, and watches it from the start.
     definition = parts.module_dir("sigs.k8s.io/lws") / "config/crd/bases" / OTHER_DEFINITION
@@ -41,9 +32,8 @@ def start(cluster: LocalCluster) -> None:
         f"--kubeconfig={cluster.kubeconfig}",
         f"--config={folder / 'config.yaml'}",
     ]
-    cluster.add("lws", command, lambda: _listens(port))
-    authority = base64.b64encode((pki / "ca.crt").read_bytes()).decode()
-    cluster.kubectl.apply(*_webhooks(f"https://{LOOPBACK}:{port}", authority))
+    cluster.add("lws", command, lambda: beside.listens(port))
+    cluster.kubectl.apply(*_webhooks(folder, port))
 
 
 def is_there(kubectl: Kubectl) -> bool:
@@ -58,33 +48,19 @@ def _configuration(folder: Path, port: int) -> dict[str, Any]:
         "kind": "Configuration",
         "leaderElection": {"leaderElect": False},
         "internalCertManagement": {"enable": False},
-        "webhook": {"host": LOOPBACK, "port": port, "certDir": str(folder)},
+        "webhook": {"host": beside.LOOPBACK, "port": port, "certDir": str(folder)},
         "metrics": {"bindAddress": "0"},
         "health": {"healthProbeBindAddress": "0"},
     }
 
 
-def _webhooks(url: str, authority: str) -> list[dict[str, Any]]:
+def _webhooks(folder: Path, port: int) -> list[dict[str, Any]]:
     """The module's own webhooks, called on loopback; of all pods only those of groups need them."""
     manifests = parts.module_dir("sigs.k8s.io/lws") / "config/webhook/manifests.yaml"
-    found = list(yaml.safe_load_all(manifests.read_text(encoding="utf-8")))
+    found = beside.by_url(list(yaml.safe_load_all(manifests.read_text(encoding="utf-8"))), folder, port)
     for configuration in found:
         configuration["metadata"]["name"] = f"lws-{configuration['metadata']['name']}"
         for hook in configuration["webhooks"]:
-            path = hook["clientConfig"]["service"]["path"]
-            hook["clientConfig"] = {"url": url + path, "caBundle": authority}
-            if path.endswith("-pod"):
+            if hook["clientConfig"]["url"].endswith("-pod"):
                 hook["objectSelector"] = {"matchExpressions": [{"key": NAME_LABEL, "operator": "Exists"}]}
     return found
-
-
-def _free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def _listens(port: int) -> bool:
-    with closing(socket.socket()) as probe:
-        return probe.connect_ex((LOOPBACK, port)) == 0

@@ -90,7 +90,7 @@ class Nodes:
             "ip link set switch up",
         )
         names = tuple(name for pool in self.pools for name in pool.names)
-        return Reached(plan.services, ("127.0.0.1", plan.switch, plan.kubernetes_service), names)
+        return Reached(plan.services, ("127.0.0.1", plan.host, plan.switch, plan.kubernetes_service), names)
 
     def prepare(self) -> None:
         """Namespaces, network and containerd of every node; the API server need not be there yet."""

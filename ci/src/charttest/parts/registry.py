@@ -44,6 +44,12 @@ class Part:
         return f"{self.binary}-{self.version}"
 
 
+_ADAPTER = "sigs.k8s.io/prometheus-adapter"
+_KEDA = "github.com/kedacore/keda/v2"
+_OPERATOR = "github.com/prometheus-operator/prometheus-operator"
+_PROMETHEUS = "github.com/prometheus/prometheus"
+_WVA = "github.com/llm-d/llm-d-workload-variant-autoscaler"
+
 # Without these the server reports v0.0.0-master and charts with a `kubeVersion` refuse to install.
 _KUBERNETES_VERSION = " ".join(
     f"-X k8s.io/component-base/version.{key}" for key in ("gitVersion=v1.36.3", "gitMajor=1", "gitMinor=36")
@@ -100,11 +106,23 @@ def _program(name: str, binary: str) -> Part:
     return Part(name, binary, version, "programs", f"./cmd/{binary}", 3, on_path=False)
 
 
+def _beside(name: str, version: str, family: str, package: str, seconds: int) -> Part:
+    """A controller that runs beside a cluster; what PATH has under its name may be built with other settings."""
+    return Part(name, name, version, family, package, seconds, on_path=False)
+
+
 def of_sources(folder: Path, version: str) -> str:
     """The version of what is built from sources beside this file: the cache is kept by version."""
     files = sorted(path for pattern in ("*.go", "go.mod") for path in folder.rglob(pattern))
     digest = hashlib.sha256(b"".join(path.name.encode() + path.read_bytes() for path in files))
     return f"{version}-{digest.hexdigest()[:12]}"
+
+
+def _wva(version: str, seconds: int) -> Part:
+    name = f"wva-{version.rpartition('.')[0]}"
+    return Part(
+        name, "wva", version, name.replace("-", "").replace(".", ""), f"{_WVA}/cmd", seconds, on_path=False
+    )
 
 
 PARTS = {
@@ -139,7 +157,16 @@ PARTS = {
             150,
             on_path=False,  # one on PATH may need libraries, and an image has none
         ),
-        Part("lws", "lws", "0.9.0", "lws", "sigs.k8s.io/lws/cmd", 57, on_path=False),
+        _beside("lws", "0.9.0", "lws", "sigs.k8s.io/lws/cmd", 57),
+        _beside("prometheus", "0.315.0", "prometheus", f"{_PROMETHEUS}/cmd/prometheus", 186),
+        _beside("promtool", "0.315.0", "prometheus", f"{_PROMETHEUS}/cmd/promtool", 4),
+        _beside("prometheus-operator", "0.88.0", "prometheusoperator", f"{_OPERATOR}/cmd/operator", 64),
+        _beside("prometheus-adapter", "0.12.0", "prometheusadapter", f"{_ADAPTER}/cmd/adapter", 68),
+        _beside("keda-operator", "2.21.0", "keda", f"{_KEDA}/cmd/operator", 226),
+        _beside("keda-adapter", "2.21.0", "keda", f"{_KEDA}/cmd/adapter", 34),
+        _beside("keda-webhooks", "2.21.0", "keda", f"{_KEDA}/cmd/webhooks", 20),
+        _wva("0.9.0", 64),
+        _wva("0.7.0", 64),
         Part("kind", "kind", "0.33.0", "kind", "sigs.k8s.io/kind", 2, version_command=("version",)),
         Part("kwok", "kwok", "0.8.0", "kwok", "sigs.k8s.io/kwok/cmd/kwok", 42),
     )
@@ -151,9 +178,9 @@ MODULES = {
     "sigs.k8s.io/gateway-api-inference-extension": "crds",
     "sigs.k8s.io/lws": "lws",
     "istio.io/api": "crds",
-    "github.com/kedacore/keda/v2": "crds",
-    "github.com/llm-d/llm-d-workload-variant-autoscaler": "crds",
-    "github.com/prometheus-operator/prometheus-operator": "crds",
+    _KEDA: "keda",
+    _OPERATOR: "prometheusoperator",
+    _WVA: "wva07",
     "github.com/traefik/traefik/v3": "crds",
 }
 """Modules whose files (not binaries) are used, by the family that pins them."""

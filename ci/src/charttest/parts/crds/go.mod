@@ -6,9 +6,6 @@ module charttest/parts/crds
 go 1.26.0
 
 require (
-	github.com/kedacore/keda/v2 v2.21.0
-	github.com/llm-d/llm-d-workload-variant-autoscaler v0.7.0
-	github.com/prometheus-operator/prometheus-operator v0.88.0
 	github.com/traefik/traefik/v3 v3.6.0
 	istio.io/api v1.28.0
 	sigs.k8s.io/gateway-api v1.4.0

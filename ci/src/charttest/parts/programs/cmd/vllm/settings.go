@@ -83,6 +83,12 @@ func resolve(positional []string, values map[string][]string) (*settings, error)
 			result.passedOn = append(result.passedOn, "--"+flag+"="+given[0])
 		}
 	}
+	if blocks := values["num-gpu-blocks-override"]; len(blocks) > 0 {
+		result.passedOn = append(result.passedOn, "--enable-kvcache", "--kv-cache-size="+blocks[0])
+		if size := values["block-size"]; len(size) > 0 {
+			result.passedOn = append(result.passedOn, "--block-size="+size[0])
+		}
+	}
 	return result, nil
 }
 

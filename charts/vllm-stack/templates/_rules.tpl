@@ -1,0 +1,112 @@
+{{/*
+Recording rules and alerts of files/rules, for the models of one release. [[name]] in a file is filled in by
+`ruleContext`; a rule that asks for what the release has not (an engine's series, a scaler, an exporter) is left out.
+*/}}
+
+{{/* root -> JSON {common, engines, has}: what is filled in everywhere and for each engine, and what the release has */}}
+{{- define "vllm-stack.ruleContext" -}}
+{{- $rules := .Values.monitoring.rules }}{{ $has := dict }}{{ $engines := dict }}{{ $budget := 0 -}}
+{{- $lists := dict "deployments" list "statefulsets" list "workloads" list "scalers" list "scaledObjects" list "variants" list -}}
+{{- $common := dict "namespace" .Release.Namespace "release" .Release.Name "by" "namespace, release, model" "minimumRequests" (include "vllm-stack.scalar" $rules.minimumRequests) -}}
+{{- range $w := .resolved.workloads -}}
+{{- $budget = max $budget (add $w.budgetSeconds $w.waitSeconds) -}}
+{{- $own := list (list "workloads" $w.name) (list (ternary "deployments" "statefulsets" (eq $w.kind "Deployment")) (ternary (print $w.name "(-[0-9]+)?") $w.name (eq $w.kind "LeaderWorkerSet"))) -}}
+{{- if $w.scaler -}}
+{{- $hpa := $w.scalerName }}{{ if eq $w.scaler "keda" }}{{ $hpa = $w.body.autoscaling.takeOver | default (print "keda-hpa-" $w.scalerName) -}}
+{{- $own = append $own (list "scaledObjects" $w.scalerName) }}{{ end -}}
+{{- $own = append $own (list "scalers" $hpa) -}}
+{{- with $w.wvaVariant }}{{ $own = append $own (list "variants" .) }}{{ end -}}
+{{- end -}}
+{{- range $own }}{{ $_ := set $lists (first .) (append (get $lists (first .)) (last .)) }}{{ end -}}
+{{- $name := $w.body.engine | default "vllm" -}}
+{{- if not (hasKey $engines $name) -}}
+{{- $series := merge (dict) (omit $w.engine.metrics "path" "port" "exported" "modelLabel") (dict "abortedWhere" "" "failedWhere" "") -}}
+{{- $_ := set $engines $name $series }}{{ $has = merge $has $series -}}
+{{- end -}}
+{{- end -}}
+{{- range $name, $items := $lists }}{{ if $items }}{{ $_ := set $common $name (uniq $items | join "|") }}{{ end }}{{ end -}}
+{{/* Five minutes beyond the longest start: a pod that is pulled and scheduled counts from its first second. */}}
+{{- $_ := set $common "startup" (printf "%ds" (add $budget 300)) -}}
+{{- if $rules.kubeStateMetrics }}{{ $_ := set $has "kubeStateMetrics" true }}{{ end -}}
+{{- if $rules.dcgm -}}
+{{- $_ := set $has "dcgm" true }}{{ $labels := (.Values.scaling).gpuLabels | default dict }}{{ $pod := $labels.pod | default "pod" -}}
+{{- $_ := set $common "gpuPod" $pod -}}
+{{- $_ := set $common "gpuBy" (print $pod ", gpu, Hostname") -}}
+{{- $_ := set $common "gpuScope" (printf "%s=%q" ($labels.namespace | default "namespace") .Release.Namespace) -}}
+{{- $users := "max by (namespace, release, model, pod) (up{[[scope]]} >= bool 0)" -}}
+{{- if ne $pod "pod" }}{{ $users = printf "max by (namespace, release, model, %s) (label_replace(up{[[scope]]} >= bool 0, \"%s\", \"$1\", \"pod\", \"(.+)\"))" $pod $pod }}{{ end -}}
+{{- $_ := set $common "gpuUsers" $users -}}
+{{- end -}}
+{{- toJson (dict "common" $common "engines" $engines "has" $has) -}}
+{{- end -}}
+
+{{/* {text, with} -> the text with what is in `with` filled in */}}
+{{- define "vllm-stack.fill" -}}
+{{- $text := .text }}{{ range $key, $value := .with }}{{ $text = replace (print "[[" $key "]]") (toString $value) $text }}{{ end }}{{ $text -}}
+{{- end -}}
+
+{{/* {root, context} -> YAML list: the recording rules over engines' series, one part for each engine */}}
+{{- define "vllm-stack.engineRules" -}}
+{{- $file := include "vllm-stack.fill" (dict "text" (.root.Files.Get "files/rules/engines.yaml") "with" .context.common) -}}
+{{- $scope := include "vllm-stack.ruleScope" .root }}{{ $parts := dict }}{{ $order := list -}}
+{{- range $_, $series := .context.engines -}}
+{{- range include "vllm-stack.fill" (dict "text" $file "with" (set $series "scope" $scope)) | fromYamlArray -}}
+{{- if not (contains "[[" .expr) }}{{ $_ := set $parts .record (append (get $parts .record | default list) .expr) }}{{ end -}}
+{{- $order = append $order .record -}}
+{{- end -}}
+{{- end -}}
+{{- $rules := list -}}
+{{- range uniq $order }}{{ if hasKey $parts . }}{{ $rules = append $rules (dict "record" . "expr" (get $parts . | uniq | join "\nor\n")) }}{{ end }}{{ end -}}
+{{- toYaml $rules -}}
+{{- end -}}
+
+{{/* {root, context, file} -> YAML list: the rules of a file over recorded series, those that this release can have */}}
+{{- define "vllm-stack.fileRules" -}}
+{{- $root := .root }}{{ $has := .context.has }}{{ $given := $root.Values.monitoring.rules }}{{ $rules := list -}}
+{{- $scope := include "vllm-stack.ruleScope" $root -}}
+{{- range $rule := include "vllm-stack.fill" (dict "text" (.root.Files.Get (print "files/rules/" .file ".yaml")) "with" .context.common) | fromYamlArray -}}
+{{- $missing := false }}{{ range $rule.needs }}{{ if not (hasKey $has .) }}{{ $missing = true }}{{ end }}{{ end -}}
+{{- $cases := list (dict "scope" $scope) -}}
+{{- with $rule.threshold }}{{ $cases = include "vllm-stack.thresholds" (dict "rules" $given "key" . "scope" $scope) | fromJsonArray }}{{ end -}}
+{{- range $case := ternary list $cases $missing -}}
+{{- $made := include "vllm-stack.fill" (dict "text" (omit $rule "needs" "threshold" | toYaml) "with" $case) | fromYaml -}}
+{{- if not (contains "[[" $made.expr) -}}
+{{- if $made.alert }}{{ $made = include "vllm-stack.alert" (dict "root" $root "rule" $made "model" $case.model) | fromYaml }}{{ end -}}
+{{- $rules = append $rules $made -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $rules -}}
+{{- end -}}
+
+{{/* {rules, key, scope} -> JSON list of {scope, threshold}: the release's own for every model but those that have another */}}
+{{- define "vllm-stack.thresholds" -}}
+{{- $cases := list }}{{ $others := list -}}
+{{- range $model, $own := .rules.models -}}
+{{- if hasKey ($own | default dict) $.key -}}
+{{- $others = append $others $model -}}
+{{- $value := get $own $.key -}}
+{{- if not (kindIs "invalid" $value) }}{{ $cases = append $cases (dict "scope" (printf "%s,model=%q" $.scope $model) "model" $model "threshold" (include "vllm-stack.scalar" $value)) }}{{ end -}}
+{{- end -}}
+{{- end -}}
+{{- $scope := .scope }}{{ with $others }}{{ $scope = printf "%s,model!~%q" $scope (join "|" .) }}{{ end -}}
+{{- $value := get (.rules.thresholds | default dict) .key -}}
+{{- if and (hasKey (.rules.thresholds | default dict) .key) (not (kindIs "invalid" $value)) -}}
+{{- $cases = prepend $cases (dict "scope" $scope "threshold" (include "vllm-stack.scalar" $value)) -}}
+{{- end -}}
+{{- toJson $cases -}}
+{{- end -}}
+
+{{/* {root, rule, model} -> the alert as Prometheus takes it; two of one name differ in a label, kind or model */}}
+{{- define "vllm-stack.alert" -}}
+{{- $rules := .root.Values.monitoring.rules }}{{ $rule := .rule -}}
+{{- $labels := merge (dict "severity" $rule.severity "namespace" .root.Release.Namespace "release" .root.Release.Name) (deepCopy ($rules.alertLabels | default dict)) -}}
+{{- with .model }}{{ $_ := set $labels "model" . }}{{ end }}{{ with $rule.kind }}{{ $_ := set $labels "kind" . }}{{ end -}}
+{{- $annotations := dict "summary" $rule.summary "description" $rule.description "runbook_url" (printf "%s/%s.md" (trimSuffix "/" $rules.runbooks) $rule.alert) -}}
+{{- merge (pick $rule "alert" "expr" "for") (dict "labels" $labels "annotations" $annotations) | toYaml -}}
+{{- end -}}
+
+{{/* root -> the labels by which all series of the release are chosen */}}
+{{- define "vllm-stack.ruleScope" -}}
+namespace={{ quote .Release.Namespace }},release={{ quote .Release.Name }}
+{{- end -}}
