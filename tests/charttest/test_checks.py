@@ -340,7 +340,7 @@ CASES: list[tuple[str, list[dict[str, Any]], str, list[dict[str, Any]]]] = [
     (
         "network-policies",
         [policy({"ports": [{"port": "grpc"}]}), deployment()],
-        "has no container port named 'grpc'",
+        "no pod that it selects has a container port named 'grpc'",
         [policy({"ports": [{"port": "http"}, {"port": 8001}]}), deployment()],
     ),
     ("disruption", [budget({}, maxUnavailable=1)], "has no selector", []),

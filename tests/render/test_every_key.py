@@ -82,6 +82,8 @@ BODY: dict[str, Change] = {
     "custom.probePath": Change("/ready", CUSTOM),
     # Only `helm test`, one pod for all models, reads this.
     "custom.namesPath": Change("/v1/models", CUSTOM, {}),
+    # So does the PodMonitor: it is one for all models.
+    "custom.metricsPath": Change("/stats", CUSTOM, {"monitoring": {"podMonitor": {"enabled": True}}}),
     "image.repository": Change("example.com/vllm"),
     "image.tag": Change("v1"),
     "image.digest": Change("sha256:" + "a" * 64),
@@ -281,6 +283,16 @@ TOKEN = {
 }
 POLICY = {**model({}), **CLOSED}
 
+
+def monitored(body: Mapping[str, Any] = MappingProxyType({}), **monitor: Any) -> dict[str, Any]:
+    """Values with a PodMonitor."""
+    return {**model(body), "monitoring": {"podMonitor": {"enabled": True, **monitor}}}
+
+
+SCRAPED = monitored()
+SCRAPED_TLS = monitored({"tls": {"existingSecret": "certificate"}})
+RELABELING = [{"targetLabel": "cluster", "replacement": "eu"}]
+
 ROOT: dict[str, Change] = {
     "models": Change({"n": {"source": {"uri": HF}}}),
     "mesh": Change("istio", model({})),
@@ -343,6 +355,19 @@ ROOT: dict[str, Change] = {
     "networkPolicy.egress": Change([{"ports": [{"port": 4317}]}], POLICY),
     "networkPolicy.internet": Change(False, POLICY),
     "networkPolicy.annotations": Change({"a": "b"}, POLICY),
+    "monitoring.podMonitor.enabled": Change(False, SCRAPED),
+    "monitoring.podMonitor.namespace": Change("monitoring", SCRAPED),
+    "monitoring.podMonitor.labels": Change({"release": "prometheus"}, SCRAPED),
+    "monitoring.podMonitor.annotations": Change({"a": "b"}, SCRAPED),
+    "monitoring.podMonitor.interval": Change("30s", SCRAPED),
+    "monitoring.podMonitor.scrapeTimeout": Change("5s", SCRAPED),
+    "monitoring.podMonitor.tls.caKey": Change("ca.pem", SCRAPED_TLS),
+    "monitoring.podMonitor.tls.serverName": Change("models.example.com", SCRAPED_TLS),
+    "monitoring.podMonitor.tls.insecureSkipVerify": Change(True, SCRAPED_TLS),
+    "monitoring.podMonitor.authorization": Change({"credentials": {"name": "clients", "key": "k"}}, SCRAPED),
+    "monitoring.podMonitor.relabelings": Change(RELABELING, SCRAPED),
+    "monitoring.podMonitor.metricRelabelings": Change(RELABELING, SCRAPED),
+    "monitoring.scrapeAnnotations": Change(True, model({})),
     "commonLabels": Change({"a": "b"}, model({})),
     "commonAnnotations": Change({"a": "b"}, model({})),
     "tests.enabled": Change(False, model({})),

@@ -56,6 +56,7 @@
 {{- end }}
 {{- include "vllm-stack.featureAdvice" . }}
 {{- include "vllm-stack.clusterAdvice" . }}
+{{- include "vllm-stack.monitoringAdvice" . }}
 {{- if and (not $routed) (not .resolved.secretEnv.VLLM_API_KEY) (not (.Values.networkPolicy).enabled) }}
 - Every pod of the cluster may call the models; set secrets.apiKey to ask for a key, and routing to let requests in from outside.
 {{- end }}

@@ -68,6 +68,11 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- include "vllm-stack.name" (dict "full" (join "-" .) "limit" 63) -}}
 {{- end -}}
 
+{{/* root -> the PodMonitor of the release */}}
+{{- define "vllm-stack.monitorName" -}}
+{{- include "vllm-stack.name" (dict "full" (print .Release.Name "-engines") "limit" 63) -}}
+{{- end -}}
+
 {{/* {root, kind} -> the Secret that holds secrets.<kind>, existing or made by the chart; empty without one */}}
 {{- define "vllm-stack.secretName" -}}
 {{- $secret := index (.root.Values.secrets | default dict) .kind | default dict -}}

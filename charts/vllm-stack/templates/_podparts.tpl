@@ -3,7 +3,8 @@
 {{/* What rolls the pods beside their own spec: configuration, chart-made Secrets, and the wish to restart. */}}
 {{- define "vllm-stack.podAnnotations" -}}
 {{- $restartedAt := .w.body.rollout.restartedAt }}{{ $mesh := ne (.root.Values.mesh | default "none") "none" -}}
-{{- if or $mesh .w.config .root.resolved.secretChecksum $restartedAt .w.body.podAnnotations }}
+{{- $scrape := and (.root.Values.monitoring).scrapeAnnotations (not .w.headless) (include "vllm-stack.metricsPath" .w) -}}
+{{- if or $mesh $scrape .w.config .root.resolved.secretChecksum $restartedAt .w.body.podAnnotations }}
   annotations:
     {{- range $name, $value := .w.body.podAnnotations }}
     {{ $name }}: {{ quote $value }}
@@ -11,6 +12,7 @@
     {{- if $mesh }}
     {{- include "vllm-stack.meshAnnotations" . | trim | nindent 4 }}
     {{- end }}
+    {{- if $scrape }}{{ include "vllm-stack.scrapeAnnotations" . }}{{ end }}
     {{- with .w.config }}
     checksum/config: {{ toJson . | sha256sum }}
     {{- end }}

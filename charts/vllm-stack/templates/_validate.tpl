@@ -53,6 +53,7 @@ Rules between values, which a schema cannot state. Every broken one is collected
 {{- if $r.groups }}{{ $errors = concat $errors (include "vllm-stack.groupErrors" . | fromJsonArray) }}{{ end -}}
 {{- if $r.storage }}{{ $errors = concat $errors (include "vllm-stack.storageErrors" . | fromJsonArray) }}{{ end -}}
 {{- if $r.scaled }}{{ $errors = concat $errors (include "vllm-stack.scalingErrors" . | fromJsonArray) }}{{ end -}}
+{{- $errors = concat $errors (include "vllm-stack.monitoringErrors" . | fromJsonArray) -}}
 {{- $errors = concat $r.errors $errors | compact -}}
 {{- if $errors -}}
 {{- fail (printf "\n\nvllm-stack cannot render these values:\n  %s\n" (join "\n  " $errors)) -}}

@@ -28,6 +28,10 @@ _MODULES = {
     ),
     "leaderworkerset.x-k8s.io": ("sigs.k8s.io/lws", "config/crd/bases"),
     "keda.sh": ("github.com/kedacore/keda/v2", "config/crd/bases"),
+    "monitoring.coreos.com": (
+        "github.com/prometheus-operator/prometheus-operator",
+        "example/prometheus-operator-crd",
+    ),
 }
 
 

@@ -39,9 +39,13 @@ CRD_FOLDERS = (
     ),
     ("sigs.k8s.io/lws", "config/crd/bases/leaderworkerset.x-k8s.io_leaderworkersets.yaml"),
     ("github.com/kedacore/keda/v2", "config/crd/bases"),
+    ("github.com/prometheus-operator/prometheus-operator", "example/prometheus-operator-crd"),
 )
 # The CRDs that charts use, where a module has many more.
-CRD_NAMES = {"istio.io/api": "(virtualservices|destinationrules)"}
+CRD_NAMES = {
+    "istio.io/api": "(virtualservices|destinationrules)",
+    "github.com/prometheus-operator/prometheus-operator": "(podmonitors|servicemonitors|prometheusrules)",
+}
 
 
 def stages() -> str:
