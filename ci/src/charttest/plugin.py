@@ -88,6 +88,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "node_pools", "A file of node pools for the local cluster, from the root folder.", default=""
     )
     parser.addini("test_engine", "The file of the flags that the test engine accepts, from the root folder.")
+    parser.addini(
+        "scaling_plots",
+        "Where a scaling test draws its run, from the root folder.",
+        default="build/scaling",
+    )
     parser.addini("test_engine_images", "The names under which nodes have the test engine.", type="linelist")
     parser.addini(
         "real_node_pools",
@@ -123,6 +128,12 @@ def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any], request: pytest.Fix
 def chart(pytestconfig: pytest.Config) -> Chart:
     """The chart under test, with `.render(values, kube_version=...)`."""
     return Chart(chart_path(pytestconfig))
+
+
+@pytest.fixture(scope="session")
+def scaling_plots(pytestconfig: pytest.Config) -> Path:
+    """The folder for `charttest.load.write_plot`: the ini file's scaling_plots."""
+    return Path(pytestconfig.rootpath, pytestconfig.getini("scaling_plots"))
 
 
 @pytest.fixture(scope="session")

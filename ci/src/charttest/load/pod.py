@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from charttest.kubectl import KubectlError
-from charttest.load import client
+from charttest.load.carried import command
+from charttest.load.offered import OpenLoad
 from charttest.load.running import Load, LoadError
+from charttest.load.shapes import arrivals
+from charttest.load.traffic.options import ClosedOptions, OpenOptions
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Mapping
     from types import TracebackType
 
     from charttest.kubectl import Kubectl
+    from charttest.load.shapes import Shape
 
 IMAGE = "docker.io/vllm/vllm-openai:v0.33.0"
 """The image of the chart's pods, or of the test engine that stands in for it: only its python3 is used."""
 
-_SOURCE = Path(client.__file__).read_text(encoding="utf-8")
 _IDLE = "import signal; signal.pause()"
 
 
@@ -63,18 +66,13 @@ class LoadPod:
         `timeout_seconds` without a byte lose a request. LoadError when an answer to every client takes
         longer than `start_seconds`.
         """
-        found = self.kubectl.get("service", service, "--namespace", self.namespace)["spec"]
-        chosen = self._port(service, found["ports"], port)
-        address = found["clusterIP"]
-        if via == "service" and address == "None":
-            raise LoadError(f"service {service}: it is headless, without a ClusterIP", 'use via="endpoints"')
-        host = f"[{address}]" if ":" in address else address
-        options = client.Options(
-            target=service if via == "endpoints" else f"{host}:{chosen['port']}",
+        target, chosen = self._target(service, port, via)
+        options = ClosedOptions(
+            target=target,
             model=model,
             via=via,
             namespace=self.namespace,
-            port=chosen.get("name", ""),
+            port=chosen,
             delay_seconds=delay_seconds,
             clients=clients,
             stream=stream,
@@ -91,10 +89,45 @@ class LoadPod:
             what += ", kept connections"
         if pause_seconds:
             what += f", pauses of {pause_seconds:g} s"
-        command = ("python3", "-u", "-c", _SOURCE, json.dumps(asdict(options)))
-        where = ("--namespace", self.namespace, "--container", "load", "--stdin", self.name)
-        process = self.kubectl.begin("exec", *where, "--", *command)
-        return Load(process, what, start_seconds=start_seconds, end_seconds=timeout_seconds + 30)
+        return Load(self._run(options), what, start_seconds=start_seconds, end_seconds=timeout_seconds + 30)
+
+    def offer(
+        self,
+        service: str,
+        shape: Shape,
+        *,
+        model: str,
+        seed: int | None = None,
+        port: str = "",
+        stream: Literal["half", "all", "none"] = "half",
+        max_tokens: int = 40,
+        timeout_seconds: float = 30.0,
+        most_in_flight: int = 2000,
+        authorization: str = "",
+        start_seconds: float = 60.0,
+    ) -> OpenLoad:
+        """A load of this shape on the ClusterIP of a Service, begun; no request waits for another's answer.
+
+        `seed` makes the arrivals random (`shapes.arrivals`). A request beyond `most_in_flight` is not sent and
+        counts as lost. Else as in `load`.
+        """
+        target, _ = self._target(service, port, "service")
+        options = OpenOptions(
+            target=target,
+            model=model,
+            stream=stream,
+            max_tokens=max_tokens,
+            timeout_seconds=timeout_seconds,
+            most_in_flight=most_in_flight,
+            authorization=authorization,
+        )
+        return OpenLoad(
+            self._run(options),
+            f"{service}, {shape.name}",
+            arrivals(shape, seed=seed),
+            start_seconds=start_seconds,
+            end_seconds=timeout_seconds + 30,
+        )
 
     def __enter__(self) -> LoadPod:
         """Create it; LoadError with its state when it is not ready in time."""
@@ -173,12 +206,24 @@ class LoadPod:
             "containers": [container],
         }
 
-    def _port(self, service: str, ports: list[dict[str, Any]], name: str) -> dict[str, Any]:
-        for entry in ports:
-            if name in ("", entry.get("name")):
-                return entry
-        names = ", ".join(entry.get("name", "") for entry in ports)
-        raise LoadError(f"port={name}: service {service} has no such port", f"name one of {names}")
+    def _target(self, service: str, name: str, via: str) -> tuple[str, str]:
+        """What the options call the target of a load, and the name of its port."""
+        spec = self.kubectl.get("service", service, "--namespace", self.namespace)["spec"]
+        port = next((entry for entry in spec["ports"] if name in ("", entry.get("name"))), None)
+        if port is None:
+            names = ", ".join(entry.get("name", "") for entry in spec["ports"])
+            raise LoadError(f"port={name}: service {service} has no such port", f"name one of {names}")
+        if via == "endpoints":
+            return service, port.get("name", "")
+        address = spec["clusterIP"]
+        if address == "None":
+            raise LoadError(f"service {service}: it is headless, without a ClusterIP", 'use via="endpoints"')
+        host = f"[{address}]" if ":" in address else address
+        return f"{host}:{port['port']}", port.get("name", "")
+
+    def _run(self, options: ClosedOptions | OpenOptions) -> subprocess.Popen[str]:
+        where = ("--namespace", self.namespace, "--container", "load", "--stdin", self.name)
+        return self.kubectl.begin("exec", *where, "--", *command(options))
 
     def _wait(self) -> None:
         where = (f"pod/{self.name}", "--namespace", self.namespace)
