@@ -3,22 +3,37 @@
 from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.scaling import handovers, scenarios, variants
+from tests.scaling.controllers import Controllers
+from tests.scaling.course import SECONDS, Driver
 
 from charttest.release import Releases
-from tests.scaling import scenarios
-from tests.scaling.course import SECONDS, Course, Driver
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from charttest.plugin import Chart
     from charttest.release import Release
     from charttest.scaling import ScalingCluster
 
-PLOTS = "build/scaling"
+COURSES: dict[str, Callable[[Driver, Release], Any]] = {
+    course.__name__: course
+    for course in (
+        scenarios.keda,
+        scenarios.hpa,
+        scenarios.schedule,
+        handovers.hpa_to_keda_helm3,
+        handovers.hpa_to_keda_helm4,
+        handovers.fixed_to_keda_helm3,
+        handovers.fixed_to_keda_helm4,
+        variants.by_capacity,
+        variants.by_percentages,
+    )
+}
 
 
 @pytest.fixture(scope="session")
@@ -28,36 +43,29 @@ def scaled_releases(scaling_cluster: ScalingCluster, chart: Chart) -> Iterator[R
         yield made
 
 
-@pytest.fixture
-def release(scaled_releases: Releases) -> Release:
-    """One of them."""
-    return scaled_releases(timeout_seconds=SECONDS)
-
-
 @pytest.fixture(scope="session")
-def driver(scaling_cluster: ScalingCluster, pytestconfig: pytest.Config) -> Driver:
+def driver(scaling_cluster: ScalingCluster, scaling_plots: Path, pytestconfig: pytest.Config) -> Driver:
     """Runs courses."""
-    return Driver(scaling_cluster, pytestconfig.rootpath / PLOTS)
+    controllers = Controllers(scaling_cluster, pytestconfig.rootpath / "charts/wva")
+    return Driver(scaling_cluster, controllers, scaling_plots)
 
 
 @pytest.fixture(scope="session")
 def courses(
     driver: Driver, scaled_releases: Releases, request: pytest.FixtureRequest
-) -> Iterator[dict[str, Future[Course]]]:
+) -> Iterator[dict[str, Future[Any]]]:
     """The courses that the selected tests ask for, all begun."""
     parameters = [getattr(item, "callspec", None) for item in request.session.items]
     chosen = {each.params["course"] for each in parameters if each and "course" in each.params}
     with ThreadPoolExecutor(max_workers=max(1, len(chosen))) as pool:
         yield {
-            name: pool.submit(
-                getattr(scenarios, name), driver, scaled_releases(timeout_seconds=SECONDS)
-            )
+            name: pool.submit(COURSES[name], driver, scaled_releases(timeout_seconds=SECONDS))
             for name in sorted(chosen)
         }
         pool.shutdown(cancel_futures=True)
 
 
 @pytest.fixture
-def course(courses: dict[str, Future[Course]], request: pytest.FixtureRequest) -> Course:
-    """The course whose name is the parameter: a function of scenarios.py."""
+def course(courses: dict[str, Future[Any]], request: pytest.FixtureRequest) -> Any:
+    """What came of the course whose name is the parameter."""
     return courses[request.param].result()

@@ -6,10 +6,11 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from tests.scaling.course import SECONDS, wait_for
+
 from charttest.controllers.prometheus import ACCOUNT, NAMESPACE
 from charttest.images.wva import wva_archive
 from charttest.release import Releases
-from tests.scaling.course import SECONDS, wait_for
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,8 +11,10 @@ from charttest.load import LoadPod, Recorder, Timeline, write_plot
 from charttest.load.sources import DESIRED, QUEUE, READY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
+
+    from tests.scaling.controllers import Controllers
 
     from charttest.load.recorder import Source
     from charttest.load.shapes import Shape
@@ -65,6 +67,7 @@ class Driver:
     """Runs courses in one cluster and draws each."""
 
     scaling: ScalingCluster
+    controllers: Controllers
     plots: Path
 
     def replicas(self, release: Release, deployment: str) -> tuple[int, int]:
@@ -88,21 +91,29 @@ class Driver:
         model: str = "m",
         variants: Mapping[str, str] | None = None,
         until: Mapping[str, int] | None = None,
+        own_words: int = 0,
+        more: Sequence[Source] = (),
         during: Callable[[float], Mapping[str, float]] | None = None,
     ) -> Course:
         """Offer a load to a model that is ready, and watch until its Deployments are back at `until`.
 
         `variants` are the Deployments by what their series are called after; by default the model's own alone.
-        `during` runs beside the load, is told the load's begin and gives notes.
+        `more` is recorded, too. `during` runs beside the load, is told the load's begin and gives notes.
         """
         watched = variants or {"": f"{release.name}-{model}"}
         least = until or dict.fromkeys(watched, 1)
         sources = [self._replicas(release, label, deployment) for label, deployment in watched.items()]
-        sources.append(self._queue(release))
+        sources += [self._queue(release), *more]
         service = f"{release.name}-{model}"
         with LoadPod(release.kubectl, release.namespace, ready_seconds=SECONDS) as pod:
             load = pod.offer(
-                service, shape, model=model, stream="none", max_tokens=TOKENS, timeout_seconds=120
+                service,
+                shape,
+                model=model,
+                stream="none",
+                max_tokens=TOKENS,
+                timeout_seconds=120,
+                own_words=own_words,
             )
             with load, Recorder(sources, begin=load.begin) as recorder:
                 notes = during(load.begin) if during else {}
@@ -134,7 +145,8 @@ class Driver:
         query = f'sum(vllm:num_requests_waiting{{namespace="{release.namespace}"}})'
 
         def read() -> dict[str, float]:
-            return {QUEUE: float(entry["value"][1]) for entry in self.scaling.prometheus.query(query)}
+            found = self.scaling.prometheus.query(query)
+            return {QUEUE: float(found[0]["value"][1])} if found else {}
 
         return read
 

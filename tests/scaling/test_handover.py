@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.scaling.scenarios import Handover
+    from tests.scaling.handovers import Handover
 
 TO_KEDA = pytest.mark.parametrize("course", ["hpa_to_keda_helm3", "hpa_to_keda_helm4"], indirect=True)
 FROM_FIXED = pytest.mark.parametrize("course", ["fixed_to_keda_helm3", "fixed_to_keda_helm4"], indirect=True)

@@ -6,9 +6,9 @@ import math
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.scaling.scenarios import BUSY, TARGETS
 
 from charttest.load.sources import DESIRED, READY
-from tests.scaling.scenarios import BUSY, TARGETS
 
 if TYPE_CHECKING:
     from tests.scaling.course import Course
