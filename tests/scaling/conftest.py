@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.scaling import handovers, scenarios, variants
+from tests.scaling import handovers, missing, scenarios, variants
 from tests.scaling.controllers import Controllers
 from tests.scaling.course import SECONDS, Driver
 
@@ -30,6 +30,7 @@ COURSES: dict[str, Callable[[Driver, Release], Any]] = {
         handovers.hpa_to_keda_helm4,
         handovers.fixed_to_keda_helm3,
         handovers.fixed_to_keda_helm4,
+        missing.missing_series,
         variants.by_capacity,
         variants.by_percentages,
     )

@@ -77,16 +77,18 @@ class Prometheus:
 
     def start(self) -> None:
         """Run it; call it in the main thread, see LocalCluster."""
+        addresses = dict.fromkeys((beside.LOOPBACK, self.cluster.host))
         command = [
             str(parts.find("prometheus")),
             f"--config.file={self.folder / 'prometheus.yaml'}",
             f"--web.config.file={self.folder / 'web.yaml'}",
             f"--storage.tsdb.path={self.folder / 'data'}",
-            f"--web.listen-address=:{self.port}",
+            *(f"--web.listen-address={address}:{self.port}" for address in addresses),
             "--web.enable-lifecycle",
             "--log.level=warn",
         ]
         self.cluster.add("prometheus", command, self._ready)
+        self._seen.clear()  # what came while it started, it may have missed
 
     def kill(self) -> None:
         """End it at once; `start` brings it back with what it had stored."""
