@@ -42,17 +42,15 @@ def asked(driver: Driver, api: str) -> set[audit.Request]:
 
 
 @pytest.mark.parametrize("course", COURSES, indirect=True)
-def test_a_controller_may_do_all_that_it_does(
-    course: object, driver: Driver, request: pytest.FixtureRequest
-) -> None:
+@pytest.mark.usefixtures("course")
+def test_a_controller_may_do_all_that_it_does(driver: Driver, request: pytest.FixtureRequest) -> None:
     api = COURSES[request.node.callspec.params["course"]]
     assert {each for each in asked(driver, api) if not each.allowed} == set()
 
 
 @pytest.mark.parametrize("course", COURSES, indirect=True)
-def test_every_permission_is_used_or_has_its_reason(
-    course: object, driver: Driver, request: pytest.FixtureRequest
-) -> None:
+@pytest.mark.usefixtures("course")
+def test_every_permission_is_used_or_has_its_reason(driver: Driver, request: pytest.FixtureRequest) -> None:
     api = COURSES[request.node.callspec.params["course"]]
     used = {(each.group, each.resource, each.verb) for each in asked(driver, api)}
     assert granted(driver, api) - used <= UNSEEN[api].keys()
