@@ -41,7 +41,7 @@ lint: venv ## ruff, mypy --strict, yamllint, charttest lint
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	@$(BIN)/mypy tools/valuegen/src tools/valuegen/*.py tools/valuegen/calibration ci/src ci/bench.py tests
 	@$(BIN)/yamllint --strict .
-	@$(BIN)/charttest lint charts/vllm-stack
+	@$(BIN)/charttest lint charts/vllm-stack && $(BIN)/charttest lint charts/wva
 
 docs: venv ## Write docs/valuegen.md from valuegen's commands
 	@$(BIN)/python tools/valuegen/reference.py

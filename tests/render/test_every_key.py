@@ -69,6 +69,7 @@ ZERO = {
     }
 }
 WVA = {"autoscaling": {"mode": "wva"}}
+WVA_HPA = {"autoscaling": {"mode": "wva", "actuator": "hpa"}, "accelerator": {"product": "NVIDIA-L40S"}}
 CLAIMS = {"storage": {"claims": {"models": {"size": "1Ti"}}}}
 LOGS = {"extraVolumes": [{"name": "logs", "emptyDir": {}}]}
 BEFORE = {"name": "before", "image": "i", "volumeMounts": [{"name": "logs", "mountPath": "/logs"}]}
@@ -307,9 +308,9 @@ ROOT: dict[str, Change] = {
     "scaling.gpuLabels.pod": Change(
         "exported_pod", {**SIGNED, **model({"autoscaling": {"mode": "keda", **BUSY}})}
     ),
-    "scaling.wvaNamespaceLabel": Change(
-        "namespace", model({"autoscaling": {"mode": "wva", "actuator": "hpa"}})
-    ),
+    "scaling.wvaNamespaceLabel": Change("namespace", model(WVA_HPA)),
+    "scaling.wvaApi": Change("variantautoscaling", model(WVA_HPA)),
+    "scaling.wvaInstance": Change("gold", model(WVA_HPA)),
     "routing.kind": Change("istio", route("gateway")),
     "routing.gateway.parentRefs": Change([{"name": "other"}], route("gateway")),
     "routing.ingress.controller": Change("contour", route("ingress/nginx")),
@@ -368,6 +369,7 @@ ROOT: dict[str, Change] = {
     "monitoring.podMonitor.relabelings": Change(RELABELING, SCRAPED),
     "monitoring.podMonitor.metricRelabelings": Change(RELABELING, SCRAPED),
     "monitoring.scrapeAnnotations": Change(True, model({})),
+    "wva": Change({"enabled": True, "prometheus": {"url": "http://a:9090"}}, model({})),
     "commonLabels": Change({"a": "b"}, model({})),
     "commonAnnotations": Change({"a": "b"}, model({})),
     "tests.enabled": Change(False, model({})),

@@ -26,6 +26,7 @@ FREE = {
     "routing.routes",
     "serviceAccount.annotations",
     "storage.claims",
+    "wva",
     *(
         f"defaults.{name}"
         for name in (

@@ -7,7 +7,7 @@
 {{- if eq $w.leastReplicas 0 }}
 - {{ $w.path }}: while it has no pods, its Service refuses every connection until one is ready ({{ $w.budgetSeconds }} s at most), and `helm test` fails.
 {{- end }}
-{{- if and (eq $w.body.autoscaling.mode "wva") (not $w.body.accelerator.product) }}
+{{- if and (eq $w.body.autoscaling.mode "wva") (not $w.variantAutoscaling) (not $w.body.accelerator.product) }}
 - {{ $w.path }}: without accelerator.product the Workload Variant Autoscaler calls its accelerator "unresolved"; set it.
 {{- end }}
 {{- if and (eq $w.body.autoscaling.mode "wva") (hasPrefix "nvidia.com/mig-" ($w.body.accelerator.resource | default "")) }}

@@ -31,12 +31,7 @@ drained. Up, Kubernetes' own behaviour stays: a late pod costs requests, one too
 {{- $_ := set $w "behavior" (mergeOverwrite (dict "scaleDown" $down) (deepCopy ($a.behavior | default dict))) -}}
 
 {{- $annotations := deepCopy ($a.annotations | default dict) -}}
-{{- if eq $a.mode "wva" -}}
-{{- $_ := set $w "wvaVariant" $w.scalerName -}}
-{{- $_ := set $annotations "llm-d.ai/managed" "true" -}}
-{{- $_ := set $annotations "llm-d.ai/model-id" (first $w.servedNames) -}}
-{{- with $w.body.cost }}{{ $_ := set $annotations "llm-d.ai/variant-cost" . }}{{ end -}}
-{{- end -}}
+{{- if eq $a.mode "wva" }}{{ include "vllm-stack.wvaVariant" (dict "root" .root "w" $w "annotations" $annotations) }}{{ end -}}
 {{- if eq $scaler "hpa" -}}
 {{- if $a.handover }}{{ $_ := set $annotations "validations.keda.sh/hpa-ownership" "false" }}{{ end -}}
 {{- include "vllm-stack.hpaMetrics" . -}}

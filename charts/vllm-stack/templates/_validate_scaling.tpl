@@ -29,21 +29,6 @@
 {{- if eq $a.mode "wva" }}{{ include "vllm-stack.validateWva" . }}{{ else }}{{ include "vllm-stack.validateMetrics" . }}{{ end -}}
 {{- end -}}
 
-{{- define "vllm-stack.validateWva" -}}
-{{- $a := .w.body.autoscaling -}}
-{{- range $key := list "metrics" "triggers" -}}
-{{- if get $a $key -}}
-{{- include "vllm-stack.error" (list $ (print "autoscaling." $key) (print "mode wva decides by the controller's own analysis; remove " $key ", or set mode: keda")) -}}
-{{- end -}}
-{{- end -}}
-{{- if eq .w.scaleTarget.kind "StatefulSet" -}}
-{{- include "vllm-stack.error" (list . "autoscaling.mode" "wva scales Deployments and LeaderWorkerSets, no StatefulSet; set workload: deployment, or mode: keda") -}}
-{{- end -}}
-{{- if hasKey (.w.body.podLabels | default dict) "llm-d.ai/variant" -}}
-{{- include "vllm-stack.error" (list . "podLabels.llm-d.ai/variant" "the chart sets it to the name of the scaler; remove it") -}}
-{{- end -}}
-{{- end -}}
-
 {{/* Modes hpa and keda: what is measured */}}
 {{- define "vllm-stack.validateMetrics" -}}
 {{- $w := .w }}{{ $a := $w.body.autoscaling }}{{ $metrics := $a.metrics | default dict -}}
@@ -86,8 +71,9 @@
 {{- else if and $prometheus.authModes (not $prometheus.authenticationRef) -}}
 {{- $errors = append $errors "scaling.prometheus.authenticationRef: authModes need one; set {name: …}, an entry of scaling.authentications or a TriggerAuthentication" -}}
 {{- end -}}
+{{- if .resolved.wva }}{{ $errors = concat $errors (include "vllm-stack.wvaErrors" . | fromJsonArray) }}{{ end -}}
 {{- range $i, $object := .Values.extraObjects -}}
-{{- if and (kindIs "map" $object) (has (toString $object.kind) (list "HorizontalPodAutoscaler" "ScaledObject")) -}}
+{{- if and (kindIs "map" $object) (has (toString $object.kind) (list "HorizontalPodAutoscaler" "ScaledObject" "VariantAutoscaling")) -}}
 {{- $target := (($object.spec | default dict).scaleTargetRef | default dict).name | toString -}}
 {{- with get $targets $target -}}
 {{- $errors = append $errors (printf "extraObjects.%d: it scales %s, which %s scales already; remove one of them" $i $target .) -}}

@@ -32,6 +32,7 @@ _MODULES = {
         "github.com/prometheus-operator/prometheus-operator",
         "example/prometheus-operator-crd",
     ),
+    "llmd.ai": ("github.com/llm-d/llm-d-workload-variant-autoscaler", "config/crd/bases"),
 }
 
 

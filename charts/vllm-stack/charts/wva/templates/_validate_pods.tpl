@@ -37,15 +37,14 @@
 {{- end -}}
 {{- end -}}
 {{- end -}}
-{{- $owned := dict "EXPERIMENTAL_COORDINATOR_ENABLED" "it changes HPAs, for which the chart gives no right"
+{{- $owned := dict "EXPERIMENTAL_COORDINATOR_ENABLED" "it changes HPAs, for which the chart gives no right; remove it"
       "PROMETHEUS_BEARER_TOKEN" "a secret is never written into a ConfigMap; set prometheus.tokenSecret"
-      "PROMETHEUS_ALLOW_HTTP" "set prometheus.url" "WVA_SCALE_TO_ZERO" "set scaleToZero.enabled"
-      "WVA_LIMITED_MODE" "it reads all nodes to log them" "GLOBAL_OPT_INTERVAL" "set interval"
-      "WATCH_NAMESPACE" "set namespaceScope" "HEALTH_PROBE_BIND_ADDRESS" "the probes have it" -}}
+      "WVA_LIMITED_MODE" "it reads all nodes only to log them; remove it" -}}
+{{- $keys := "^(PROMETHEUS_(ALLOW|TLS|CA|TOKEN|CLIENT|SERVER)_|LEADER_ELECT|METRICS_(BIND|SECURE|CERT)|WEBHOOK_|WVA_|GLOBAL_OPT_|WATCH_|HEALTH_)" -}}
 {{- range $key, $_ := $v.extraConfig -}}
 {{- if hasKey $owned $key -}}
-{{- $errors = append $errors (printf "extraConfig.%s: the chart does not take it here: %s; remove it" $key (get $owned $key)) -}}
-{{- else if or (has $key $r.chartConfig) (regexMatch "^(PROMETHEUS_(TLS|CA|TOKEN|CLIENT|SERVER)_|LEADER_ELECT|METRICS_(BIND|SECURE|CERT)|WEBHOOK_)" $key) -}}
+{{- $errors = append $errors (printf "extraConfig.%s: %s" $key (get $owned $key)) -}}
+{{- else if or (has $key $r.chartConfig) (regexMatch $keys $key) -}}
 {{- $errors = append $errors (printf "extraConfig.%s: the chart sets it; remove it, and set the key of values.yaml" $key) -}}
 {{- end -}}
 {{- end -}}

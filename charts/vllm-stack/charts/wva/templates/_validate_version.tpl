@@ -2,12 +2,12 @@
 
 {{- define "wva.versionErrors" -}}
 {{- $r := .resolved }}{{ $v := $r.values }}{{ $errors := list }}{{ $tag := $v.image.tag | default "" -}}
-{{/* A tag that is no version is the user's own build. */}}
+{{/* A tag that is no version is the user's own build, as is v0.7.0-fix. 0.9.0-rc1 is older than 0.8. */}}
 {{- $version := regexFind "^v?[0-9]+\\.[0-9]+\\.[0-9]+(-[0-9A-Za-z.-]+)?$" $tag | trimPrefix "v" -}}
 {{- if $version -}}
-{{- if and $r.annotations (not (semverCompare ">=0.9.0" $version)) -}}
+{{- if and $r.annotations (or (hasPrefix "0.9.0-rc" $version) (not (semverCompare ">=0.9.0-0" $version))) -}}
 {{- $errors = append $errors (printf "image.tag: %s does not read annotations as 0.9 does; set v0.9.0, or api: variantautoscaling with v0.7.0" $tag) -}}
-{{- else if and (not $r.annotations) (not (semverCompare "~0.7.0" $version)) -}}
+{{- else if and (not $r.annotations) (not (semverCompare "~0.7.0-0" $version)) -}}
 {{- $errors = append $errors (printf "image.tag: %s does not read VariantAutoscaling objects as 0.7 does; set v0.7.0, or api: annotations with v0.9.0" $tag) -}}
 {{- end -}}
 {{- end -}}
