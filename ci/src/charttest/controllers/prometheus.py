@@ -164,7 +164,7 @@ def start(cluster: LocalCluster, scrape_interval: str = "2s") -> Prometheus:
         (made.folder / name).mkdir()
     served = {"cert_file": "tls.crt", "key_file": "tls.key"}
     (made.folder / "web.yaml").write_text(yaml.safe_dump({"tls_server_config": served}), encoding="utf-8")
-    cluster.kubectl.apply(*_objects(scrape_interval))
+    cluster.kubectl.apply(*_objects(scrape_interval), namespace=NAMESPACE)
     token = cluster.kubectl("create", "token", ACCOUNT, "--namespace", NAMESPACE, "--duration=24h")
     (made.folder / "token").write_text(token, encoding="utf-8")
     cluster.wait(f"the Secret prometheus-{NAME}", lambda: _has_configuration(made), beside.READY_SECONDS)
