@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -24,12 +24,17 @@ if TYPE_CHECKING:
 SECONDS = 300  # that any change may take here: both cores are busy
 TOKENS = 11
 
-# An engine that answers four requests at a time, each in two seconds: two requests a second.
+REQUEST_SECONDS = (
+    7  # TIME_TO_FIRST_TOKEN and ten times INTER_TOKEN_LATENCY: long, so that a busy machine changes little
+)
+STEADY_SECONDS = 30  # replicas are steady when they did not change for so long
+
+# An engine that answers eight requests at a time.
 ENGINE: dict[str, Any] = {
     "source": {"uri": "hf://org/model"},
     "accelerator": {"product": "NVIDIA-L40S"},
-    "args": {"max-num-seqs": 4, "max-model-len": 2048},
-    "env": {"TEST_ENGINE_TIME_TO_FIRST_TOKEN": "1s", "TEST_ENGINE_INTER_TOKEN_LATENCY": "100ms"},
+    "args": {"max-num-seqs": 8, "max-model-len": 2048},
+    "env": {"TEST_ENGINE_TIME_TO_FIRST_TOKEN": "4s", "TEST_ENGINE_INTER_TOKEN_LATENCY": "300ms"},
     "startup": {"budgetSeconds": 120},
     "shutdown": {"drainSeconds": 5},
 }
@@ -49,8 +54,8 @@ class Course:
 
     timeline: Timeline
     series: Mapping[str, list[float | None]]
-    notes: Mapping[str, float] = field(default_factory=dict)
-    """When something else happened, in seconds after the beginning."""
+    notes: Mapping[str, float]
+    """When the load ended (`end`), and other things happened, in seconds after the beginning."""
 
     def known(self, name: str, begin: float = 0, end: float = 100_000) -> list[float]:
         """The values of a series within these seconds, where it is known."""
@@ -82,6 +87,19 @@ class Driver:
         """Wait until that many are wanted and ready."""
         wait_for(f"{deployment} at {count}", lambda: self.replicas(release, deployment) == (count, count))
 
+    def hold(self, release: Release, deployment: str, count: int) -> float:
+        """Wait until so many were wanted and ready for STEADY_SECONDS; since when, in time.monotonic()."""
+        since = time.monotonic()
+
+        def steady() -> bool:
+            nonlocal since
+            if self.replicas(release, deployment) != (count, count):
+                since = time.monotonic()
+            return time.monotonic() - since > STEADY_SECONDS
+
+        wait_for(f"{deployment} to stay at {count}", steady)
+        return since
+
     def run(
         self,
         name: str,
@@ -93,12 +111,12 @@ class Driver:
         until: Mapping[str, int] | None = None,
         own_words: int = 0,
         more: Sequence[Source] = (),
-        during: Callable[[float], Mapping[str, float]] | None = None,
+        during: Callable[[float], Mapping[str, float]],
     ) -> Course:
-        """Offer a load to a model that is ready, and watch until its Deployments are back at `until`.
+        """Offer a load to a model that is ready as long as `during` runs, then watch until it is back at `until`.
 
         `variants` are the Deployments by what their series are called after; by default the model's own alone.
-        `more` is recorded, too. `during` runs beside the load, is told the load's begin and gives notes.
+        `more` is recorded, too. `during` is told the load's begin and gives notes.
         """
         watched = variants or {"": f"{release.name}-{model}"}
         least = until or dict.fromkeys(watched, 1)
@@ -112,12 +130,12 @@ class Driver:
                 model=model,
                 stream="none",
                 max_tokens=TOKENS,
-                timeout_seconds=120,
+                timeout_seconds=SECONDS,
                 own_words=own_words,
             )
             with load, Recorder(sources, begin=load.begin) as recorder:
-                notes = during(load.begin) if during else {}
-                timeline = load.wait()
+                notes = {**during(load.begin), "end": time.monotonic() - load.begin}
+                timeline = load.stop()
                 for label, deployment in watched.items():
                     self.settle(release, deployment, least[label])
         course = Course(timeline, recorder.series, notes)

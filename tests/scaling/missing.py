@@ -8,19 +8,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tests.scaling.course import ENGINE, SCRAPED, SECONDS, TOKENS, Driver, wait_for
-from tests.scaling.scenarios import LIMITS, prometheus, sign_in
+from tests.scaling.scenarios import BUSY, LIMITS, WANTED, prometheus, sign_in
 
 from charttest.load import LoadPod
-from charttest.load.shapes import step
 from charttest.load.sources import DESIRED
 
 if TYPE_CHECKING:
     from charttest.release import Release
 
 MODES = ("keda", "hpa")
-# Nine requests at a time: three pods by the target of three.
-LOAD = step(0.5, 4.5, at=5, seconds=SECONDS)
-HELD = 3
+HELD = WANTED
 # Longer than the time after which replicas fall when the load is low: see BEHAVIOR.
 WITHOUT_SECONDS = 40
 
@@ -45,13 +42,13 @@ def missing_series(driver: Driver, release: Release) -> Missing:
         contextlib.ExitStack() as ends,
     ):
         loads = [
-            pod.offer(name, LOAD, model=mode, stream="none", max_tokens=TOKENS, timeout_seconds=120)
+            pod.offer(name, BUSY, model=mode, stream="none", max_tokens=TOKENS, timeout_seconds=SECONDS)
             for mode, name in names.items()
         ]
         for load in loads:
             ends.callback(load.stop)
         for name in names.values():
-            driver.settle(release, name, HELD)
+            driver.hold(release, name, HELD)
         with driver.watch(release, names) as recorder:
             release.kubectl(
                 "delete", "podmonitor", f"{release.name}-engines", "--namespace", release.namespace

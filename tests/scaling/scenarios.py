@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from typing import TYPE_CHECKING, Any
 
-from tests.scaling.course import BEHAVIOR, ENGINE, SCRAPED, Course, Driver
+from tests.scaling.course import BEHAVIOR, ENGINE, REQUEST_SECONDS, SCRAPED, SECONDS, Course, Driver
 
 from charttest.load.shapes import step
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from charttest.release import Release
 
-# Twelve requests at a time, as six arrive a second and each takes two: four pods by the target of three.
-BUSY = step(0.5, 6, at=10, seconds=90)
-TARGETS = {"runningRequests": 3, "waitingRequests": 12}
+# Fourteen requests at a time, by Little's law; it is ended when the replicas are steady.
+BUSY = step(0.2, 2, at=5, seconds=2 * SECONDS)
+AT_A_TIME = 2 * REQUEST_SECONDS
+TARGETS = {"runningRequests": 4, "waitingRequests": 8}
+# Far enough from three and from five that a request more or less changes nothing.
+WANTED = math.ceil(AT_A_TIME / TARGETS["runningRequests"])
 LIMITS = {"minReplicas": 1, "maxReplicas": 6, "behavior": BEHAVIOR, "metrics": TARGETS}
 
 
@@ -61,13 +67,22 @@ def keda(driver: Driver, release: Release) -> Course:
     """KEDA asks Prometheus."""
     sign_in(driver, release)
     release.install(values(driver, mode="keda", **LIMITS))
-    return driver.run("keda", release, BUSY)
+    return driver.run("keda", release, BUSY, during=steady(driver, release))
 
 
 def hpa(driver: Driver, release: Release) -> Course:
     """The HPA controller asks prometheus-adapter, which has the rules of the documentation."""
     release.install(values(driver, mode="hpa", **LIMITS))
-    return driver.run("hpa", release, BUSY)
+    return driver.run("hpa", release, BUSY, during=steady(driver, release))
+
+
+def steady(driver: Driver, release: Release) -> Callable[[float], Mapping[str, float]]:
+    """Until the replicas stay at what the targets say; the note is since when."""
+
+    def wait(begin: float) -> Mapping[str, float]:
+        return {"steady": driver.hold(release, f"{release.name}-m", WANTED) - begin}
+
+    return wait
 
 
 def schedule(driver: Driver, release: Release) -> list[tuple[int, int]]:

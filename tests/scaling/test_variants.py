@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.scaling.variants import CHEAP, COSTLY, DECIDED, ENOUGH, MOST, TOO_MUCH
+from tests.scaling.variants import CHEAP, COSTLY, DECIDED, MOST
 
 from charttest.load.sources import DESIRED, QUEUE, READY
 
@@ -42,7 +42,6 @@ def test_by_capacity_both_variants_have_the_replicas_that_were_decided(course: C
 @BY_CAPACITY
 def test_a_controller_that_is_killed_under_load_loses_nothing(course: Course) -> None:
     killed, back = course.notes["killed"], course.notes["back"]
-    assert back < ENOUGH.seconds, "the load has ended before the controller was back"
     for variant in (CHEAP, COSTLY):
         assert set(course.known(f"{variant}: {DESIRED}", killed, back)) == {MOST}
 
@@ -52,7 +51,7 @@ def test_by_percentages_nothing_goes_over_to_the_costly_one(course: Course) -> N
     """What docs/scaling.md warns of: the cheap one is full, requests wait, and the costly one stays as it is."""
     assert max(course.known(f"{CHEAP}: {READY}")) == MOST
     assert set(course.known(f"{COSTLY}: {DESIRED}")) == {1}
-    assert min(course.known(QUEUE, TOO_MUCH.seconds - 20, TOO_MUCH.seconds)) > 0
+    assert min(course.known(QUEUE, course.notes["full"], course.notes["end"])) > 0
 
 
 @BOTH

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from tests.scaling.course import BEHAVIOR, ENGINE, SCRAPED, Course, Driver, wait_for
+from tests.scaling.course import BEHAVIOR, ENGINE, REQUEST_SECONDS, SCRAPED, SECONDS, Course, Driver, wait_for
 from tests.scaling.scenarios import prometheus, sign_in
 
 from charttest.load.shapes import step
@@ -21,11 +21,17 @@ MOST = 2  # replicas of either
 # A prompt of four blocks of 16 tokens: four requests at a time hold 16 of the 20 blocks, the share at which the
 # controller holds a replica for full.
 WORDS = 62
-PAGED = {**ENGINE, "args": {**ENGINE["args"], "block-size": 16, "num-gpu-blocks-override": 20}}
-# One of each answers four requests a second, all four pods eight.
-ENOUGH = step(0.5, 6, at=10, seconds=120)
-# More than the three answer that there are without the second of the costly ones.
-TOO_MUCH = step(0.5, 6.5, at=10, seconds=150)
+PAGED = {
+    **ENGINE,
+    "args": {**ENGINE["args"], "max-num-seqs": 4, "block-size": 16, "num-gpu-blocks-override": 20},
+}
+# What a pod answers in a second.
+RATE = 4 / REQUEST_SECONDS
+# More than one of each can answer, less than two of each.
+ENOUGH = step(0.2, 3 * RATE, at=5, seconds=2 * SECONDS)
+# More than the three can answer that there are without the second of the costly ones.
+TOO_MUCH = step(0.2, 3.5 * RATE, at=5, seconds=2 * SECONDS)
+LOOK_SECONDS = 30  # between two decisions of version 0.7
 
 
 def values(driver: Driver, api: str) -> dict[str, Any]:
@@ -59,7 +65,8 @@ def by_capacity(driver: Driver, release: Release) -> Course:
             "delete", "pod", *old, "--namespace", controller.namespace, "--grace-period=0", "--force"
         )
         wait_for("a new controller", lambda: old.isdisjoint(controller_pods(controller)))
-        wait_for("its leader", lambda: decided(driver, release))
+        wait_for("its leader", lambda: leaders(driver, controller) & controller_pods(controller))
+        wait_for("its decisions", lambda: decided(driver, release))
         return {**notes, "back": time.monotonic() - begin}
 
     return driver.run(
@@ -79,6 +86,13 @@ def by_percentages(driver: Driver, release: Release) -> Course:
     driver.controllers.install("variantautoscaling")
     sign_in(driver, release)
     release.install(values(driver, "variantautoscaling"))
+
+    def full(begin: float) -> Mapping[str, float]:
+        driver.settle(release, deployments(release)[CHEAP], MOST)
+        notes = {"full": time.monotonic() - begin}
+        time.sleep(3 * LOOK_SECONDS)  # what is shown is that nothing happens
+        return notes
+
     return driver.run(
         "wva-percentages",
         release,
@@ -86,6 +100,7 @@ def by_percentages(driver: Driver, release: Release) -> Course:
         variants=deployments(release),
         until={CHEAP: 1, COSTLY: 1},
         more=[decisions(driver, release)],
+        during=full,
         own_words=WORDS,
     )
 
@@ -117,3 +132,10 @@ def controller_pods(controller: Release) -> set[str]:
         for pod in controller.get("pods")
         if "deletionTimestamp" not in pod["metadata"]
     }
+
+
+def leaders(driver: Driver, controller: Release) -> set[str]:
+    """The pods that hold a lease of the controller."""
+    path = f"/apis/coordination.k8s.io/v1/namespaces/{controller.namespace}/leases"
+    found = driver.scaling.cluster.api.get(path) or {"items": []}
+    return {str(lease["spec"].get("holderIdentity", "")).partition("_")[0] for lease in found["items"]}
