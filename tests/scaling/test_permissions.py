@@ -18,8 +18,28 @@ Permission = tuple[str, str, str]
 
 # The courses in which each controller has worked.
 COURSES = {"by_capacity": "annotations", "by_percentages": "variantautoscaling"}
-# What no course makes the controller do, with the code that does it.
-UNSEEN: dict[str, dict[Permission, str]] = {"annotations": {}, "variantautoscaling": {}}
+LWS = "leaderworkerset.x-k8s.io"
+# What no course makes a controller do, and when it does it.
+UNSEEN: dict[Permission, str] = {
+    ("", "events", "patch"): "an event that repeats",
+    ("", "namespaces", "get"): "a namespace that is excluded by its annotation",
+    ("", "pods", "get"): "0.7: a pod that is not in its cache yet",
+    ("", "pods", "list"): "0.9: pods of an endpoint picker",
+    ("", "pods", "watch"): "0.9: pods of an endpoint picker",
+    ("", "services", "list"): "the Service of an endpoint picker",
+    ("", "services", "watch"): "the Service of an endpoint picker",
+    ("apps", "deployments", "get"): "0.7: a Deployment that is not in its cache yet",
+    ("apps", "deployments/scale", "get"): "a model without pods, woken by an endpoint picker",
+    ("apps", "deployments/scale", "update"): "a model without pods, woken by an endpoint picker",
+    ("apps", "statefulsets", "get"): "a variant that is a LeaderWorkerSet",
+    ("apps", "statefulsets", "list"): "a variant that is a LeaderWorkerSet",
+    ("apps", "statefulsets", "watch"): "a variant that is a LeaderWorkerSet",
+    (LWS, "leaderworkersets", "get"): "a variant that is a LeaderWorkerSet",
+    (LWS, "leaderworkersets", "list"): "0.9: a variant that is a LeaderWorkerSet",
+    (LWS, "leaderworkersets", "watch"): "0.9: a variant that is a LeaderWorkerSet",
+    (LWS, "leaderworkersets/scale", "get"): "a LeaderWorkerSet without pods, woken by an endpoint picker",
+    (LWS, "leaderworkersets/scale", "update"): "a LeaderWorkerSet without pods, woken by an endpoint picker",
+}
 
 
 def granted(driver: Driver, api: str) -> set[Permission]:
@@ -53,4 +73,4 @@ def test_a_controller_may_do_all_that_it_does(driver: Driver, request: pytest.Fi
 def test_every_permission_is_used_or_has_its_reason(driver: Driver, request: pytest.FixtureRequest) -> None:
     api = COURSES[request.node.callspec.params["course"]]
     used = {(each.group, each.resource, each.verb) for each in asked(driver, api)}
-    assert granted(driver, api) - used <= UNSEEN[api].keys()
+    assert granted(driver, api) - used <= UNSEEN.keys()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,10 +27,17 @@ def decisions(course: Course) -> list[tuple[float, float]]:
 @BY_CAPACITY
 def test_by_capacity_the_costly_one_grows_only_after_the_cheap_one_is_at_its_maximum(course: Course) -> None:
     found = decisions(course)
-    assert (MOST, MOST) in found
+    assert found.index((MOST, 1)) < found.index((MOST, MOST))
     # A scrape may come between two writes of one decision; it does not come twice in a row.
     wrong = [cheap < MOST and costly > 1 for cheap, costly in found]
     assert not any(first and second for first, second in pairwise(wrong)), found
+
+
+@BY_CAPACITY
+def test_by_capacity_the_costly_one_shrinks_first(course: Course) -> None:
+    found = decisions(course)
+    cheap, costly = (len(list(takewhile(lambda pair: pair[which] == 1, reversed(found)))) for which in (0, 1))
+    assert costly >= cheap > 0
 
 
 @BY_CAPACITY

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tests.scaling.course import BEHAVIOR, ENGINE, REQUEST_SECONDS, SCRAPED, SECONDS, Course, Driver, wait_for
 from tests.scaling.scenarios import prometheus, sign_in
 
-from charttest.load.shapes import step
+from charttest.load.shapes import Shape, step
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,11 +27,24 @@ PAGED = {
 }
 # What a pod answers in a second.
 RATE = 4 / REQUEST_SECONDS
-# More than one of each can answer, less than two of each.
-ENOUGH = step(0.2, 3 * RATE, at=5, seconds=2 * SECONDS)
 # More than the three can answer that there are without the second of the costly ones.
 TOO_MUCH = step(0.2, 3.5 * RATE, at=5, seconds=2 * SECONDS)
 LOOK_SECONDS = 30  # between two decisions of version 0.7
+
+
+def rise(begin: float, end: float, *, within: float, seconds: float) -> Shape:
+    """From one rate to another in a straight line, and on at that."""
+    slope = (end - begin) / within
+    return Shape(
+        f"rise from {begin:.2g} to {end:.2g} requests/s in {within:g} s",
+        seconds,
+        lambda t: begin + slope * min(t, within),
+        lambda t: begin * t + slope * (min(t, within) ** 2 / 2 + within * max(0.0, t - within)),
+    )
+
+
+# From what one of each answers to more than three can, slowly: a decision comes every three seconds.
+ENOUGH = rise(0.2, 3.4 * RATE, within=120, seconds=2 * SECONDS)
 
 
 def values(driver: Driver, api: str) -> dict[str, Any]:
