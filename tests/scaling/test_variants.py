@@ -11,6 +11,8 @@ from tests.scaling.variants import CHEAP, COSTLY, DECIDED, MOST
 from charttest.load.sources import DESIRED, QUEUE, READY
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from tests.scaling.course import Course
 
 BY_CAPACITY = pytest.mark.parametrize("course", ["by_capacity"], indirect=True)
@@ -35,9 +37,13 @@ def test_by_capacity_the_costly_one_grows_only_after_the_cheap_one_is_at_its_max
 
 @BY_CAPACITY
 def test_by_capacity_the_costly_one_shrinks_first(course: Course) -> None:
-    found = decisions(course)
-    cheap, costly = (len(list(takewhile(lambda pair: pair[which] == 1, reversed(found)))) for which in (0, 1))
-    assert costly >= cheap > 0
+    cheap, costly = zip(*reversed(decisions(course)), strict=True)
+    assert at_one(costly) >= at_one(cheap) > 0
+
+
+def at_one(values: Iterable[float]) -> int:
+    """For how many of the first values one replica was decided."""
+    return len(list(takewhile(lambda value: value == 1, values)))
 
 
 @BY_CAPACITY
