@@ -58,11 +58,12 @@ def courses(
     """The courses that the selected tests ask for, all begun."""
     parameters = [getattr(item, "callspec", None) for item in request.session.items]
     chosen = {each.params["course"] for each in parameters if each and "course" in each.params}
+
+    def run(name: str) -> Any:
+        return COURSES[name](driver, scaled_releases(timeout_seconds=SECONDS))
+
     with ThreadPoolExecutor(max_workers=max(1, len(chosen))) as pool:
-        yield {
-            name: pool.submit(COURSES[name], driver, scaled_releases(timeout_seconds=SECONDS))
-            for name in sorted(chosen)
-        }
+        yield {name: pool.submit(run, name) for name in sorted(chosen)}
         pool.shutdown(cancel_futures=True)
 
 
