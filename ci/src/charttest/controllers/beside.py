@@ -82,7 +82,7 @@ def serve_api(cluster: LocalCluster, name: str, namespace: str, group_version: s
             "service": {"name": name, "namespace": namespace, "port": port},
         },
     }
-    cluster.kubectl.apply(service, api)
+    cluster.kubectl.apply(service, api, namespace=namespace)
     cluster.kubectl(
         "wait", "--for=condition=Available", f"apiservice/{version}.{group}", f"--timeout={READY_SECONDS}s"
     )

@@ -77,16 +77,18 @@ class Prometheus:
 
     def start(self) -> None:
         """Run it; call it in the main thread, see LocalCluster."""
+        addresses = dict.fromkeys((beside.LOOPBACK, self.cluster.host))
         command = [
             str(parts.find("prometheus")),
             f"--config.file={self.folder / 'prometheus.yaml'}",
             f"--web.config.file={self.folder / 'web.yaml'}",
             f"--storage.tsdb.path={self.folder / 'data'}",
-            f"--web.listen-address=:{self.port}",
+            *(f"--web.listen-address={address}:{self.port}" for address in addresses),
             "--web.enable-lifecycle",
             "--log.level=warn",
         ]
         self.cluster.add("prometheus", command, self._ready)
+        self._seen.clear()  # what came while it started, it may have missed
 
     def kill(self) -> None:
         """End it at once; `start` brings it back with what it had stored."""
@@ -162,7 +164,7 @@ def start(cluster: LocalCluster, scrape_interval: str = "2s") -> Prometheus:
         (made.folder / name).mkdir()
     served = {"cert_file": "tls.crt", "key_file": "tls.key"}
     (made.folder / "web.yaml").write_text(yaml.safe_dump({"tls_server_config": served}), encoding="utf-8")
-    cluster.kubectl.apply(*_objects(scrape_interval))
+    cluster.kubectl.apply(*_objects(scrape_interval), namespace=NAMESPACE)
     token = cluster.kubectl("create", "token", ACCOUNT, "--namespace", NAMESPACE, "--duration=24h")
     (made.folder / "token").write_text(token, encoding="utf-8")
     cluster.wait(f"the Secret prometheus-{NAME}", lambda: _has_configuration(made), beside.READY_SECONDS)

@@ -56,6 +56,7 @@ def write_archive(
     *,
     entrypoint: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
+    user: str = "",
     dated: bool = False,
 ) -> None:
     """Write `target`, an archive of one image with these full names, its layers from the bottom up.
@@ -76,6 +77,7 @@ def write_archive(
             "os": "linux",
             "config": {
                 "Entrypoint": list(entrypoint),
+                "User": user,
                 "Env": [f"{key}={value}" for key, value in sorted((environment or {}).items())],
             },
             "rootfs": {"type": "layers", "diff_ids": [layer["digest"] for layer in described]},

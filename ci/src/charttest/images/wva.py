@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 IMAGE = "ghcr.io/llm-d/llm-d-workload-variant-autoscaler"
+USER = "65532:65532"
 PROGRAMS = {"v0.9.0": "wva-0.9", "v0.7.0": "wva-0.7"}
 
 
@@ -22,6 +23,6 @@ def wva_archive(tag: str) -> Path:
     def write(target: Path) -> None:
         # Certificates of public authorities are not in it: nothing here has one.
         layer = [Entry("tmp", mode=0o1777), Entry("manager", manager)]
-        write_archive(target, [f"{IMAGE}:{tag}"], [layer], entrypoint=["/manager"])
+        write_archive(target, [f"{IMAGE}:{tag}"], [layer], entrypoint=["/manager"], user=USER)
 
     return written("wva", f"{manager.name} {tag}", write)

@@ -103,13 +103,15 @@ class LoadPod:
         max_tokens: int = 40,
         timeout_seconds: float = 30.0,
         most_in_flight: int = 2000,
+        own_words: int = 0,
         authorization: str = "",
         start_seconds: float = 60.0,
     ) -> OpenLoad:
         """A load of this shape on the ClusterIP of a Service, begun; no request waits for another's answer.
 
         `seed` makes the arrivals random (`shapes.arrivals`). A request beyond `most_in_flight` is not sent and
-        counts as lost. Else as in `load`.
+        counts as lost. With `own_words` each has a prompt of so many words that shares no KV cache with another.
+        Else as in `load`.
         """
         target, _ = self._target(service, port, "service")
         options = OpenOptions(
@@ -119,6 +121,7 @@ class LoadPod:
             max_tokens=max_tokens,
             timeout_seconds=timeout_seconds,
             most_in_flight=most_in_flight,
+            own_words=own_words,
             authorization=authorization,
         )
         return OpenLoad(

@@ -73,6 +73,7 @@ def _go_build(part: Part, target: Path) -> None:
     temporary.unlink(missing_ok=True)
     ldflags = f"-s -w {part.ldflags}".strip()
     flags = ["-mod=readonly", "-trimpath", "-ldflags", ldflags, "-o", str(temporary)]
+    flags += ["-tags", part.tags] if part.tags else []
     try:
         result = run([str(go), "build", *flags, part.package], cwd=part.folder, env=environment(go))
         if result.returncode != 0:

@@ -32,6 +32,8 @@ class Part:
     """A binary on PATH fits from this version on within its major version; None: only the pinned one."""
     on_path: bool = True
     """Whether a binary on PATH can be it at all: not where PATH may have another program of that name."""
+    tags: str = ""
+    """Go's build tags."""
 
     @property
     def folder(self) -> Path:
@@ -49,6 +51,9 @@ _KEDA = "github.com/kedacore/keda/v2"
 _OPERATOR = "github.com/prometheus-operator/prometheus-operator"
 _PROMETHEUS = "github.com/prometheus/prometheus"
 _WVA = "github.com/llm-d/llm-d-workload-variant-autoscaler"
+
+# Without the service discovery of clouds, whose clients are most of a Prometheus.
+_ONLY_KUBERNETES = "remove_all_sd,enable_kubernetes_sd"
 
 # Without these the server reports v0.0.0-master and charts with a `kubeVersion` refuse to install.
 _KUBERNETES_VERSION = " ".join(
@@ -106,9 +111,9 @@ def _program(name: str, binary: str) -> Part:
     return Part(name, binary, version, "programs", f"./cmd/{binary}", 3, on_path=False)
 
 
-def _beside(name: str, version: str, family: str, package: str, seconds: int) -> Part:
+def _beside(name: str, version: str, family: str, package: str, seconds: int, *, tags: str = "") -> Part:
     """A controller that runs beside a cluster; what PATH has under its name may be built with other settings."""
-    return Part(name, name, version, family, package, seconds, on_path=False)
+    return Part(name, name, version, family, package, seconds, on_path=False, tags=tags)
 
 
 def of_sources(folder: Path, version: str) -> str:
@@ -158,8 +163,10 @@ PARTS = {
             on_path=False,  # one on PATH may need libraries, and an image has none
         ),
         _beside("lws", "0.9.0", "lws", "sigs.k8s.io/lws/cmd", 57),
-        _beside("prometheus", "0.315.0", "prometheus", f"{_PROMETHEUS}/cmd/prometheus", 186),
-        _beside("promtool", "0.315.0", "prometheus", f"{_PROMETHEUS}/cmd/promtool", 4),
+        _beside(
+            "prometheus", "0.315.0", "prometheus", f"{_PROMETHEUS}/cmd/prometheus", 90, tags=_ONLY_KUBERNETES
+        ),
+        _beside("promtool", "0.315.0", "prometheus", f"{_PROMETHEUS}/cmd/promtool", 4, tags=_ONLY_KUBERNETES),
         _beside("prometheus-operator", "0.88.0", "prometheusoperator", f"{_OPERATOR}/cmd/operator", 64),
         _beside("prometheus-adapter", "0.12.0", "prometheusadapter", f"{_ADAPTER}/cmd/adapter", 68),
         _beside("keda-operator", "2.21.0", "keda", f"{_KEDA}/cmd/operator", 226),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import uuid
 
 
 class LostError(Exception):
@@ -23,18 +24,24 @@ class BrokenError(LostError):
 class Question:
     """A chat completion of exactly `max_tokens` tokens."""
 
-    def __init__(self, model: str, *, max_tokens: int, streaming: bool, authorization: str) -> None:
-        """`authorization` is the header's value; else LOAD_AUTHORIZATION of the environment."""
+    def __init__(
+        self, model: str, *, max_tokens: int, streaming: bool, authorization: str, own_words: int = 0
+    ) -> None:
+        """`authorization` is the header's value; else LOAD_AUTHORIZATION of the environment.
+
+        `own_words`: each request has so many, of which the first is its own, so that it shares no KV cache with
+        another; by default all ask the same.
+        """
         self.streaming = streaming
-        self._body = json.dumps(
-            {
-                "model": model,
-                "messages": [{"role": "user", "content": "Count to one hundred."}],
-                "max_tokens": max_tokens,
-                "ignore_eos": True,
-                "stream": streaming,
-            }
-        )
+        self._own_words = own_words
+        self._question = {
+            "model": model,
+            "messages": [{"role": "user", "content": "Count to one hundred."}],
+            "max_tokens": max_tokens,
+            "ignore_eos": True,
+            "stream": streaming,
+        }
+        self._body = json.dumps(self._question)
         self._headers = {"Content-Type": "application/json"}
         if authorization := authorization or os.environ.get("LOAD_AUTHORIZATION", ""):
             self._headers["Authorization"] = authorization
@@ -46,7 +53,7 @@ class Question:
         """
         answer: http.client.HTTPResponse | None = None
         try:
-            connection.request("POST", "/v1/chat/completions", self._body, self._headers)
+            connection.request("POST", "/v1/chat/completions", self._new_body(), self._headers)
             answer = connection.getresponse()
             text = answer.read()
         except (OSError, http.client.HTTPException) as error:
@@ -55,6 +62,12 @@ class Question:
         if answer.status != http.client.OK:
             raise LostError(f"http_{answer.status}", text[:200].decode(errors="replace"))
         check_whole(text, self.streaming)
+
+    def _new_body(self) -> str:
+        if not self._own_words:
+            return self._body
+        words = " ".join([uuid.uuid4().hex, *["word"] * (self._own_words - 1)])
+        return json.dumps({**self._question, "messages": [{"role": "user", "content": words}]})
 
 
 def _outcome(error: OSError | http.client.HTTPException, *, begun: bool, reused: bool) -> str:

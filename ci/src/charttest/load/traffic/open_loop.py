@@ -36,6 +36,7 @@ class Traffic:
                 max_tokens=options.max_tokens,
                 streaming=streams(options.stream, number),
                 authorization=options.authorization,
+                own_words=options.own_words,
             )
             for number in range(2)
         ]

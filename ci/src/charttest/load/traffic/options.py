@@ -51,6 +51,7 @@ class OpenOptions:
     max_tokens: int = 40
     timeout_seconds: float = 30.0  # without a byte
     most_in_flight: int = 2000  # each has a thread and a connection
+    own_words: int = 0  # of each request, the first its own; 0: all ask the same
     authorization: str = ""  # the header's value; else LOAD_AUTHORIZATION of the environment
 
     def __post_init__(self) -> None:
