@@ -65,7 +65,8 @@ def placed_text(needs: Needs, nodes: Sequence[Node]) -> str:
     number = sum(pods.replicas for pods in needs.pods)
     with_devices = ", ".join(f"{shown(key, total)} {key}" for key, total in devices.items() if total)
     known = "" if all(node.knows_free for node in nodes) else " on empty nodes"
-    return f"{count(number, 'pod')}{f' with {with_devices}' if with_devices else ''} find room{known}, "
+    text = f"there is room for {count(number, 'pod')}{known}"
+    return f"{text} with {with_devices}" if with_devices else text
 
 
 def over_quota(needs: Needs, quotas: Sequence[Object]) -> Iterator[Finding]:

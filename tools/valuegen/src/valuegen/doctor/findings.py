@@ -123,9 +123,10 @@ class Report:
 def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Errors before warnings, causes before what follows from them; what pods of one workload share, once."""
     found = sorted(findings, key=lambda one: (one.level, ORDER[one.id], one.object))
-    shared: dict[tuple[str, str, str], list[Finding]] = {}
+    shared: dict[tuple[str, str, str, str], list[Finding]] = {}
     for finding in found:
-        shared.setdefault((finding.id, finding.group or finding.object, finding.why), []).append(finding)
+        key = (finding.level, finding.id, finding.group or finding.object, finding.why)
+        shared.setdefault(key, []).append(finding)
     return tuple(_merged(same) for same in shared.values())
 
 

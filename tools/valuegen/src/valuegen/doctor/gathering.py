@@ -43,6 +43,7 @@ UNKNOWN_WITHOUT = {
     "storageclasses": "which classes there are",
     "ingressclasses": "which IngressClasses there are",
     "secrets": "the state of the Helm release",
+    "logs": "what engines said last",
 }
 # kube-apiserver's default --event-ttl: what is older can neither be explained nor is it news.
 RECENT_SECONDS = 3600
@@ -122,7 +123,7 @@ def read_release(asker: Asker, release: str, namespace: str) -> Seen:
     objects, denied, absent = _ask(asker, wanted)
     revision = asker.revision(release, namespace)
     if revision.problem:
-        denied += (f"secrets ({UNKNOWN_WITHOUT['secrets']} is not known)",)
+        denied += (without("secrets"),)
     for plural in NEEDED:
         if plural not in objects:
             raise UsageError(
@@ -138,6 +139,11 @@ def read_release(asker: Asker, release: str, namespace: str) -> Seen:
     return _with_more(asker, seen)
 
 
+def without(key: str) -> str:
+    """What was denied, and what is not known for it where that is not its own state."""
+    return f"{key} ({UNKNOWN_WITHOUT[key]})" if key in UNKNOWN_WITHOUT else key
+
+
 def _ask(
     asker: Asker, wanted: Mapping[str, str]
 ) -> tuple[dict[str, list[Object]], tuple[str, ...], list[str]]:
@@ -148,7 +154,7 @@ def _ask(
     for key, at in wanted.items():
         answer = answers[at]
         if answer.problem == "denied":
-            denied.append(f"{key} ({UNKNOWN_WITHOUT.get(key, 'what is wrong with them')} is not known)")
+            denied.append(without(key))
         elif answer.problem == "absent":
             absent.append(key)
         else:
@@ -175,7 +181,7 @@ def _with_more(asker: Asker, seen: Seen) -> Seen:
     answers = asker.get_all(places.values())
     logs = {which: answers[at].text for which, at in places.items()}
     if any(answers[at].problem == "denied" for at in places.values()):
-        denied += ("logs (what engines said last is not known)",)
+        denied += (without("logs"),)
     return replace(seen, objects={**seen.objects, **objects}, logs=logs, denied=seen.denied + denied)
 
 

@@ -61,7 +61,7 @@ class Needs:
 def needs_of(objects: Iterable[Object]) -> Needs:
     """What a release needs. What is only made for `helm test` is left out."""
     items = [item for item in objects if "test" not in _hooks(item)]
-    made = frozenset((item["kind"], name(item)) for item in items)
+    made = frozenset(each for item in items for each in ((item["kind"], name(item)), *_made_later(item)))
     brought = {
         (item["spec"]["group"], item["spec"]["names"]["kind"])
         for item in items
@@ -179,6 +179,14 @@ def _templates_of_claims(item: Object) -> Iterator[Object]:
     )
     for template in templates or ():
         yield {**template, "kind": "PersistentVolumeClaim"}
+
+
+def _made_later(item: Object) -> Iterator[tuple[str, str]]:
+    """The claims that a StatefulSet makes for its pods, by the names that they will have."""
+    if item["kind"] == "StatefulSet":
+        for template in item["spec"].get("volumeClaimTemplates") or ():
+            for number in range(item["spec"].get("replicas", 1)):
+                yield "PersistentVolumeClaim", f"{name(template)}-{name(item)}-{number}"
 
 
 def metric_groups(item: Object) -> Iterator[tuple[str, str]]:

@@ -102,7 +102,8 @@ def terms(spec: Object) -> list[list[Object]]:
 
 def fulfils(node: Node, expression: Object) -> bool:
     """Whether a node's labels fulfil one expression."""
-    key, operator, values = expression["key"], expression["operator"], expression.get("values") or ()
+    key, operator = expression["key"], expression["operator"]
+    values: list[str] = expression.get("values") or []
     value = node.name if key == "metadata.name" else node.labels.get(key)
     if operator == "In":
         return value in values

@@ -49,17 +49,12 @@ def _finding(seen: Seen, pod: Object, lost: set[str]) -> Finding | None:
         return translated(reason, "error", where, f"{status.get('phase')}, node not ready", group)
     if pod["metadata"].get("deletionTimestamp"):
         return _leaving(seen, pod, where, group)
-    if status.get("phase") == "Succeeded":
-        return None
     if status.get("phase") == "Failed":
         return _failed(seen, pod, where, group)
-    for container in statuses(pod):
-        found = container_finding(seen, pod, container)
-        if found is not None:
-            return found
-    if is_true(pod, "Ready"):
-        return None
-    return _waiting(seen, pod, where, group)
+    found = next(filter(None, (container_finding(seen, pod, each) for each in statuses(pod))), None)
+    if found is None and status.get("phase") != "Succeeded" and not is_true(pod, "Ready"):
+        return _waiting(seen, pod, where, group)
+    return found
 
 
 def _leaving(seen: Seen, pod: Object, where: str, group: str) -> Finding | None:
@@ -132,7 +127,7 @@ def _mount(said: str) -> Reason:
     """Why a volume is not mounted."""
     message = one_line(said)
     for kind in ("secret", "configmap"):
-        before, quoted, rest = message.partition(f'{kind} "')
+        _, quoted, rest = message.partition(f'{kind} "')
         if quoted and "not found" in rest:
             missing = rest.partition('"')[0]
             what = "Secret" if kind == "secret" else "ConfigMap"

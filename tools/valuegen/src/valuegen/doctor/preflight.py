@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from valuegen.doctor import rendering
 from valuegen.doctor.capacity import lacking_room, over_quota, placed_text
 from valuegen.doctor.existence import (
     kinds_path,
@@ -15,10 +14,11 @@ from valuegen.doctor.existence import (
     reference_path,
 )
 from valuegen.doctor.findings import Finding, Report, in_order
-from valuegen.doctor.gathering import path
+from valuegen.doctor.gathering import path, without
 from valuegen.doctor.needs import needs_of
 from valuegen.doctor.nodes import nodes_of
-from valuegen.doctor.objects import Object, labels
+from valuegen.doctor.objects import Object, count, labels
+from valuegen.doctor.rendering import Rendering
 from valuegen.errors import UsageError
 
 if TYPE_CHECKING:
@@ -31,16 +31,14 @@ NAME = "preflight"  # of the release that is rendered, where none is given
 
 
 def preflight(
-    kubectl: Kubectl, values: Sequence[Path], chart: str | None, release: str | None, namespace: str
+    kubectl: Kubectl, values: tuple[Path, ...], chart: str | None, release: str | None, namespace: str
 ) -> Report:
     """What the cluster lacks for these values. ClusterError, UsageError where one side cannot be read."""
-    helm = rendering.find_helm()
-    at = rendering.chart_or_default(chart)
-    subject = ", ".join(map(str, values))
+    rendering = Rendering.of(chart, values, release or NAME, namespace)
     version = str(kubectl.get("/version").document["gitVersion"])
-    objects, refused = _rendered(helm, at, values, release or NAME, namespace, version)
+    objects, refused = _rendered(rendering, version)
     if refused is not None:
-        return Report(subject, "preflight", namespace, (refused,), "")
+        return Report(rendering.subject, "preflight", namespace, (refused,), "")
     needs = needs_of(objects)
     wanted = {
         "nodes": path("nodes", "api/v1"),
@@ -55,17 +53,17 @@ def preflight(
     wanted |= {f"kind {api} {kind}": kinds_path(api) for api, kind in needs.kinds}
     wanted |= {one.title: reference_path(one, namespace) for one in needs.references}
     answers = kubectl.get_all(wanted.values())
-    return judge(subject, namespace, release, objects, {key: answers[at] for key, at in wanted.items()})
+    return judge(
+        rendering.subject, namespace, release, objects, {key: answers[at] for key, at in wanted.items()}
+    )
 
 
-def _rendered(
-    helm: str, chart: str, values: Sequence[Path], release: str, namespace: str, version: str
-) -> tuple[list[Object], Finding | None]:
+def _rendered(rendering: Rendering, version: str) -> tuple[list[Object], Finding | None]:
     """The objects, or the finding that this Kubernetes is what the chart refuses."""
     try:
-        return rendering.render(helm, chart, values, release, namespace, version), None
+        return rendering.objects(version), None
     except UsageError as error:
-        rendering.render(helm, chart, values, release, namespace, None)  # the values themselves are refused
+        rendering.objects(None)  # the values themselves are refused
         why = f"Kubernetes {version} is too old for the values: {error.message.partition('helm says: ')[2]}"
         fix = "upgrade the cluster, or do without what the message names"
         return [], Finding("kubernetes-version", "error", "the cluster", version, why, fix)
@@ -80,7 +78,7 @@ def judge(
 ) -> Report:
     """What is missing among the answers for these objects."""
     needs = needs_of(objects)
-    denied = sorted({key for key, answer in answers.items() if answer.problem == "denied"})
+    denied = sorted({without(key) for key, answer in answers.items() if answer.problem == "denied"})
     found = [
         *lacking_kinds(needs, answers),
         *lacking_controllers(needs, answers),
@@ -99,7 +97,6 @@ def judge(
         rooms = placed_text(needs, nodes)
     if not answers["resourcequotas"].problem:
         found += over_quota(needs, answers["resourcequotas"].items)
-    healthy = (
-        f"nothing is missing: {rooms}{len(needs.kinds)} kinds and {len(needs.references)} names are there"
-    )
+    rest = f"{count(len(needs.kinds), 'kind')} known, {count(len(needs.references), 'reference')} found"
+    healthy = "nothing is missing: " + ", ".join(filter(None, (rooms, rest)))
     return Report(subject, "preflight", namespace, in_order(found), healthy, tuple(denied))

@@ -5,59 +5,64 @@ from __future__ import annotations
 import shutil
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from valuegen.doctor.objects import Object, one_line
 from valuegen.errors import ClusterError, UsageError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from valuegen.frozen import dataclass
 
 CHART = "charts/vllm-stack"  # where a clone of the repository has it
 
 
-def find_helm() -> str:
-    """helm on PATH; ClusterError without one."""
-    program = shutil.which("helm")
-    if program is None:
-        raise ClusterError(
-            "helm: is not on PATH", "install it: --preflight reads what the chart makes of the values"
+@dataclass(frozen=True)
+class Rendering:
+    """What `helm install` would be given."""
+
+    helm: str
+    chart: str
+    values: tuple[Path, ...]
+    release: str
+    namespace: str
+
+    @classmethod
+    def of(cls, chart: str | None, values: tuple[Path, ...], release: str, namespace: str) -> Rendering:
+        """With helm on PATH and, where none is named, the chart of a clone; an error names what is missing."""
+        helm = shutil.which("helm")
+        if helm is None:
+            raise ClusterError(
+                "helm: is not on PATH", "install it: --preflight reads what the chart makes of the values"
+            )
+        if chart is None and not Path(CHART, "Chart.yaml").is_file():
+            raise UsageError(
+                f"--chart: is not given, and {CHART} is not here", "name it as in `helm install NAME CHART`"
+            )
+        return cls(helm, chart or CHART, values, release, namespace)
+
+    def objects(self, kubernetes: str | None) -> list[Object]:
+        """Every object, hooks and CRDs included, for this version of Kubernetes or helm's own newest.
+
+        UsageError with helm's words if the chart refuses the values.
+        """
+        options = [option for path in self.values for option in ("--values", str(path))]
+        options += ["--kube-version", kubernetes] if kubernetes else []
+        what = ("template", self.release, self.chart, "--namespace", self.namespace, "--include-crds")
+        done = subprocess.run(
+            [self.helm, *what, *options],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
         )
-    return program
+        if done.returncode:
+            said = done.stderr.strip().removeprefix("Error: ")
+            said = said.partition("): ")[2] if said.startswith("execution error at (") else said
+            raise UsageError(f"{self.subject}: helm says: {one_line(said, 2000)}", "correct the values")
+        return _objects(done.stdout)
 
-
-def chart_or_default(chart: str | None) -> str:
-    """The chart to render; UsageError if none is named and none lies here."""
-    if chart is not None:
-        return chart
-    if not Path(CHART, "Chart.yaml").is_file():
-        raise UsageError(
-            f"--chart: is not given, and {CHART} is not here", "name it as in `helm install NAME CHART`"
-        )
-    return CHART
-
-
-def render(
-    helm: str, chart: str, values: Sequence[Path], release: str, namespace: str, kubernetes: str | None
-) -> list[Object]:
-    """Every object of the release, hooks and CRDs included; UsageError with helm's words if the chart refuses."""
-    files = [option for path in values for option in ("--values", str(path))]
-    version = ["--kube-version", kubernetes] if kubernetes else []
-    done = subprocess.run(
-        [helm, "template", release, chart, "--namespace", namespace, "--include-crds", *version, *files],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        check=False,
-    )
-    if done.returncode:
-        said = done.stderr.strip().removeprefix("Error: ")
-        said = said.partition("): ")[2] if said.startswith("execution error at (") else said
-        raise UsageError(
-            f"{', '.join(map(str, values))}: helm says: {one_line(said, 2000)}", "correct the values"
-        )
-    return _objects(done.stdout)
+    @property
+    def subject(self) -> str:
+        """The files, for people."""
+        return ", ".join(map(str, self.values))
 
 
 def _objects(text: str) -> list[Object]:

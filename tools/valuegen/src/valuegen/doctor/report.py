@@ -17,15 +17,16 @@ LABEL = 8  # "  Seen: "
 
 
 def show(report: Report) -> None:
-    """The report; a healthy release takes one line, and one more for each kind that could not be read."""
+    """The report; a healthy release takes one line, and one more for what could not be read."""
     click.echo(report.first_line)
     for finding in report.findings:
         click.echo()
         _show(finding)
     for entry in report.load:
         click.echo(hanging("", f"load: {entry['said']}", indent=0, width=WIDTH))
-    for each in report.not_asked:
-        click.echo(hanging("", f"not judged, you may not list: {each}", indent=0, width=WIDTH))
+    if report.not_asked:
+        text = f"not judged, since you may not read them: {', '.join(report.not_asked)}"
+        click.echo(hanging("", text, indent=0, width=WIDTH))
 
 
 def _show(finding: Finding) -> None:

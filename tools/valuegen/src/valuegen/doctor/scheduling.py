@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from valuegen.doctor.findings import Finding, translated
+from valuegen.doctor.findings import Finding, Level, translated
 from valuegen.doctor.nodes import nodes_of
 from valuegen.doctor.objects import conditions, one_line, title
 from valuegen.doctor.obstacles import obstacle
@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from valuegen.doctor.gathering import Seen
     from valuegen.doctor.objects import Object
 
+DEFAULT_SCHEDULER = "default-scheduler"
 # What the scheduler says that is not about labels and room. Source: kubernetes pkg/scheduler/framework/plugins.
-SAYINGS: tuple[tuple[str, Reason], ...] = (
+VOLUMES_AND_DEVICES: tuple[tuple[str, Reason], ...] = (
     (
         r'persistentvolumeclaim "(?P<what>[^"]+)" not found',
         Reason("claim", "the claim {what} does not exist", "create it, or correct claimName or source.uri"),
@@ -55,6 +56,9 @@ SAYINGS: tuple[tuple[str, Reason], ...] = (
             "`kubectl get resourceslices,deviceclasses` lists devices; correct accelerator.claims",
         ),
     ),
+)
+# Matters only where a node would have room.
+APART: tuple[tuple[str, Reason], ...] = (
     (
         r"didn't match pod anti-affinity rules",
         Reason(
@@ -81,34 +85,36 @@ def unscheduled(seen: Seen) -> Iterator[Finding]:
         if pod["spec"].get("nodeName") or pod["status"].get("phase") != "Pending":
             continue
         condition = conditions(pod).get("PodScheduled", {})
-        said = one_line(condition.get("message", ""))
+        said = _own_words(one_line(condition.get("message", ""), 1000))
         reason, more = _why(pod, condition, said), ""
-        if reason is None:
-            found = obstacle(pod["spec"], nodes) if seen.knows("nodes") else None
-            reason, more = found or (_only_said(said), "")
-            if found and not seen.knows("pods of all namespaces"):
+        if reason is None and seen.knows("nodes"):
+            reason, more = obstacle(pod["spec"], nodes) or (None, "")
+            if reason is not None and not seen.knows("pods of all namespaces"):
                 more += "; what is free is not known"
+        reason = reason or _saying(APART, said) or _only_said(said)
         text = f"Pending: {said or 'no scheduler has looked at it'}" + (f"; {more}" if more else "")
-        yield translated(reason, "error", title(pod), text, seen.group(pod))
+        level: Level = "warning" if reason.code == "starting" else "error"
+        yield translated(reason, level, title(pod), text, seen.group(pod))
 
 
 def _why(pod: Object, condition: Object, said: str) -> Reason | None:
     """What does not need the nodes to be explained."""
+    scheduler = pod["spec"].get("schedulerName", DEFAULT_SCHEDULER)
+    if not condition and scheduler == DEFAULT_SCHEDULER:
+        return Reason("starting", "the scheduler has not looked at a pod yet", "wait; then ask again")
     if not condition:
-        scheduler = pod["spec"].get("schedulerName", "default-scheduler")
-        return Reason(
-            "scheduling",
-            f"no scheduler named {scheduler} has looked at the pod",
-            "does it run? correct scheduling.schedulerName",
-        )
+        why = f"no scheduler named {scheduler} has looked at the pod"
+        return Reason("scheduling", why, "does it run? correct scheduling.schedulerName")
     if condition.get("reason") == "SchedulingGated":
         gates = ", ".join(gate["name"] for gate in pod["spec"].get("schedulingGates") or ())
-        return Reason(
-            "scheduling",
-            f"the pod waits for its scheduling gate {gates}",
-            "ask whoever sets it, such as Kueue",
-        )
-    for pattern, reason in SAYINGS:
+        why = f"the pod waits for its scheduling gate {gates}"
+        return Reason("scheduling", why, "ask whoever sets it, such as Kueue")
+    return _saying(VOLUMES_AND_DEVICES, said)
+
+
+def _saying(table: tuple[tuple[str, Reason], ...], said: str) -> Reason | None:
+    """The reason that one of the scheduler's sayings stands for."""
+    for pattern, reason in table:
         match = re.search(pattern, said)
         if match:
             return Reason(reason.code, reason.message.format(**match.groupdict()), reason.fix)
@@ -117,8 +123,11 @@ def _why(pod: Object, condition: Object, said: str) -> Reason | None:
 
 def _only_said(said: str) -> Reason:
     """The scheduler's own words, where nodes cannot be read or the arithmetic finds room."""
-    return Reason(
-        "scheduling",
-        f"no node takes the pod: {said.removeprefix('0/').partition('preemption:')[0].strip(' .')}",
-        "`kubectl describe nodes` shows labels, taints and what is allocated",
-    )
+    fix = "`kubectl describe nodes` shows labels, taints and what is allocated"
+    return Reason("scheduling", f"no node takes the pod: {said}", fix)
+
+
+def _own_words(message: str) -> str:
+    """The scheduler's message without what it says of preemption."""
+    plain = re.sub(r",? ?preemption: .*", "", message)
+    return plain.replace("no new claims to deallocate", "").strip(" .,")

@@ -23,7 +23,7 @@ DENIALS: tuple[tuple[str, Reason], ...] = (
         r"exceeded quota: (?P<quota>[^,]+), requested: (?P<asked>.+?), used: (?P<used>.+?), limited: (?P<limit>.+)",
         Reason(
             "quota",
-            "the quota {quota} has no room: the pod asks for {asked}, {used} of {limit} are used",
+            "the quota {quota} has no room: asked {asked}, used {used}, limit {limit}",
             "lower replicas or parallelism, or have the ResourceQuota raised",
         ),
     ),
