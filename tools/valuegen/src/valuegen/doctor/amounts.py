@@ -88,7 +88,7 @@ def pod_requests(spec: Object) -> Amounts:
 def shown(resource: str, number: Decimal) -> str:
     """A number of a resource as people write it: 16 GiB, 2.5, 8."""
     if any(word in resource for word in BYTES):
-        return f"{float(number) / 2**30:.4g} GiB"
+        return f"{float(number) / 2**30:,.1f} GiB".replace(".0 GiB", " GiB")
     return f"{number.normalize():f}"
 
 
