@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -32,8 +34,9 @@ class Said:
 
 @cache
 def _programs() -> str:
-    """A folder for PATH that has kubectl and helm by their plain names; it lies where pytest's own ones do."""
+    """A folder for PATH that has kubectl and helm by their plain names, until this process ends."""
     folder = Path(mkdtemp(prefix="doctor-"))
+    atexit.register(shutil.rmtree, folder)
     for name, part in (("kubectl", "kubectl"), ("helm", "helm-4")):
         (folder / name).symlink_to(parts.find(part))
     return str(folder)
