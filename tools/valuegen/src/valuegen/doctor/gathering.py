@@ -177,10 +177,10 @@ def _with_more(asker: Asker, seen: Seen) -> Seen:
     if seen.all("ingresses"):
         wanted["ingressclasses"] = path("ingressclasses", "apis/networking.k8s.io/v1")
     objects, denied, _ = _ask(asker, wanted)
-    places = {which: _log_path(seen, *which) for which in logs_needed(seen)}
-    answers = asker.get_all(places.values())
-    logs = {which: answers[at].text for which, at in places.items()}
-    if any(answers[at].problem == "denied" for at in places.values()):
+    places = {which: _log_paths(seen, *which) for which in logs_needed(seen)}
+    answers = asker.get_all(at for both in places.values() for at in both)
+    logs = {which: "\n".join(answers[at].text for at in both) for which, both in places.items()}
+    if any(answer.problem == "denied" for answer in answers.values()):
         denied += (without("logs"),)
     return replace(seen, objects={**seen.objects, **objects}, logs=logs, denied=seen.denied + denied)
 
@@ -209,16 +209,16 @@ def logs_needed(seen: Seen) -> list[tuple[str, str]]:
     return found
 
 
-def _log_path(seen: Seen, pod: str, container: str) -> str:
-    """The log of the container that ended: the one before if another runs already or waits to."""
-    status = next(
-        each
-        for item in seen.all("pods")
-        if name(item) == pod
-        for each in statuses(item)
-        if each["name"] == container
-    )
+def _log_paths(seen: Seen, pod: str, container: str) -> list[str]:
+    """The logs of the container that ended.
+
+    It is the one before where another runs; where none did a moment ago, one may have been started meanwhile.
+    """
+    found = next(item for item in seen.all("pods") if name(item) == pod)
+    status = next(each for each in statuses(found) if each["name"] == container)
     query = {"container": container, "tailLines": str(LOG_LINES)}
-    if "terminated" not in status.get("state", {}):
-        query["previous"] = "true"
-    return path(f"pods/{pod}/log", "api/v1", seen.namespace, **query)
+    at = f"pods/{pod}/log"
+    paths = [path(at, "api/v1", seen.namespace, **query, previous="true")]
+    if "running" not in status.get("state", {}):
+        paths.append(path(at, "api/v1", seen.namespace, **query))
+    return paths
