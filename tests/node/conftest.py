@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.node.mistakes import MISTAKES, Made, made
 
 from charttest.release import Releases
 
@@ -19,3 +21,10 @@ def releases(node_cluster: NodeCluster, chart: Chart) -> Iterator[Releases]:
     """Makes releases on the real nodes."""
     with Releases(node_cluster.kubectl, chart.path) as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def mistakes(releases: Releases) -> Iterator[dict[str, Future[Made]]]:
+    """Every mistake, made in a release of its own, all at once."""
+    with ThreadPoolExecutor(max_workers=len(MISTAKES)) as pool:
+        yield {name: pool.submit(made, name, releases(timeout_seconds=300)) for name in MISTAKES}

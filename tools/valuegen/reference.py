@@ -1,4 +1,4 @@
-"""Writes docs/valuegen.md from the commands and the rules of `check`.
+"""Writes docs/valuegen.md from the commands and the rules of `check` and `doctor`.
 
 usage: python reference.py        (a test keeps the page equal to what this writes)
 """
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from valuegen.checks import RULES
 from valuegen.cli import valuegen
 from valuegen.cli.options import ENGINE_OPTIONS
+from valuegen.doctor.findings import RULES as DOCTORS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,9 +31,9 @@ Every command, its options and its rules. `valuegen COMMAND --help` prints the s
 
 | exit code | means |
 |---|---|
-| 0 | it fits; `check`: no finding |
+| 0 | it fits; `check`, `doctor`: no finding |
 | 2 | the call or an input is wrong: one line on stderr names it, the rule and the next step; nothing is written |
-| 3 | it does not fit, or vLLM would refuse it; `check`: a finding |
+| 3 | it does not fit, or vLLM would refuse it; `check`, `doctor`: a finding |
 """
 
 ENGINE_TITLE = """\
@@ -49,6 +50,15 @@ estimate, or is risky; some rules tell the two apart by how much is missing. *un
 
 | id | level | holds values to | otherwise |
 |---|---|---|---|
+"""
+
+DOCTORS_TITLE = """\
+### What doctor looks at
+
+What has to be repaired first stands first. [doctor.md](doctor.md) says how it asks, and the rights it needs.
+
+| id | a finding unless |
+|---|---|
 """
 
 
@@ -70,6 +80,9 @@ def _command(command: click.Command) -> str:
     if command.name == "check":
         rows = [f"| `{rule.id}` | {rule.level} | {rule.sentence} | {_cell(rule.fix)} |" for rule in RULES]
         parts.append(RULES_TITLE + "\n".join(rows) + "\n")
+    if command.name == "doctor":
+        rows = [f"| `{rule}` | {_cell(sentence)} |" for rule, sentence in DOCTORS.items()]
+        parts.append(DOCTORS_TITLE + "\n".join(rows) + "\n")
     return "\n".join(part for part in parts if part)
 
 

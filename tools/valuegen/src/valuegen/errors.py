@@ -5,8 +5,9 @@ ValuegenError            everything below; `message` names the input and the rul
 ├── ModelError           exit 2: config.json is missing, broken, or not a model that is known here
 ├── GpuError             exit 2: no such GPU
 ├── OutputError          exit 2: the output cannot be written
+├── ClusterError         exit 2: the cluster, kubectl or helm does not answer
 ├── RefusedError         exit 3: vLLM would refuse the configuration, or it does not fit (`reasons`)
-└── FindingsError        exit 3: `check` found something, which it has printed
+└── FindingsError        exit 3: `check` or `doctor` found something, which it has printed
 """
 
 from __future__ import annotations
@@ -64,6 +65,10 @@ class OutputError(ValuegenError):
     """The output cannot be written; nothing was changed."""
 
 
+class ClusterError(ValuegenError):
+    """The cluster cannot be asked: install or set up what `fix` names."""
+
+
 class RefusedError(ValuegenError):
     """vLLM would not start with these settings; every reason is listed, each with its fix."""
 
@@ -81,6 +86,6 @@ class RefusedError(ValuegenError):
 
 
 class FindingsError(ValuegenError):
-    """A values file has findings; each of them names what to set."""
+    """A values file or a release has findings; each of them names what to do."""
 
     exit_code: ClassVar[int] = 3

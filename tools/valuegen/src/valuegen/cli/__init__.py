@@ -1,7 +1,7 @@
 """The command line: reads arguments, calls the library, prints, and turns errors into exit codes.
 
-0 it fits (`check`: no finding), 2 the call or an input is wrong, 3 it does not fit or vLLM would refuse
-it (`check`: a finding). One line per error on stderr: "valuegen: <input>: <rule>; <next step>".
+0 it fits (`check`, `doctor`: no finding), 2 the call or an input is wrong, 3 it does not fit or vLLM would
+refuse it (`check`, `doctor`: a finding). One line per error on stderr: "valuegen: <input>: <rule>; <next step>".
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from click.exceptions import NoArgsIsHelpError
 from valuegen.cli import completion
 from valuegen.cli.catalogues import gpus_command, models_command
 from valuegen.cli.check import check_command
+from valuegen.cli.doctor import doctor_command
 from valuegen.cli.fit import fit_command
 from valuegen.cli.plan import plan_command
 from valuegen.cli.values import values_command
@@ -42,6 +43,7 @@ for command in (
     plan_command,
     values_command,
     check_command,
+    doctor_command,
     models_command,
     gpus_command,
     completion.completion_command,
