@@ -434,7 +434,7 @@ ROOT: dict[str, Change] = {
     "monitoring.collector.image": Change("example.com/collector:2", COLLECTED),
     "monitoring.collector.replicas": Change(2, COLLECTED),
     "monitoring.collector.resources.requests.cpu": Change("1", COLLECTED),
-    "monitoring.collector.resources.requests.memory": Change("1Gi", COLLECTED),
+    "monitoring.collector.resources.requests.memory": Change("512Mi", COLLECTED),
     "monitoring.collector.resources.limits.memory": Change("1Gi", COLLECTED),
     "monitoring.collector.exporters": Change({"debug": {}}, COLLECTED),
     "monitoring.collector.envFrom": Change([{"secretRef": {"name": "more"}}], COLLECTED),
