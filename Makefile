@@ -41,7 +41,7 @@ test-vllm: venv ## The real vLLM on CPU: its behaviour, and the chart's pods wit
 
 lint: venv ## ruff, mypy --strict, yamllint, charttest lint
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
-	@$(BIN)/mypy tools/valuegen/src tools/valuegen/*.py tools/valuegen/calibration ci/src ci/bench.py tests
+	@$(BIN)/mypy tools/valuegen/src tools/valuegen/*.py tools/valuegen/calibration ci/src ci/bench.py ci/dashboards/make.py tests
 	@$(BIN)/yamllint --strict .
 	@$(BIN)/charttest lint charts/vllm-stack && $(BIN)/charttest lint charts/wva
 
