@@ -223,10 +223,8 @@ def with_services(*services: dict[str, Any]) -> Seen:
 
 
 def test_the_load_check_asks_the_service_of_every_model_once() -> None:
-    alone = {
-        **SERVICE,
-        "spec": {**SERVICE["spec"], "selector": {"vllm-stack.io/model": "m", "vllm-stack.io/variant": "a"}},
-    }  # type: ignore[dict-item]
+    selector = {"vllm-stack.io/model": "m", "vllm-stack.io/variant": "a"}
+    alone = {**SERVICE, "spec": {**SERVICE["spec"], "selector": selector}}  # type: ignore[dict-item]
     headless = {**SERVICE, "spec": {**SERVICE["spec"], "clusterIP": "None"}}  # type: ignore[dict-item]
     ports = [{"name": "http", "port": 443, "appProtocol": "https"}]
     secured = {**SERVICE, "metadata": {"name": "llm-s"}, "spec": {**SERVICE["spec"], "ports": ports}}  # type: ignore[dict-item]
