@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,27 +13,47 @@ from charttest.lint import Scenario
 from charttest.promql import World, read
 
 if TYPE_CHECKING:
+    from charttest.checks.model import Manifest
     from charttest.plugin import Chart
 
 # Of programs without a table, each with where it comes from: the check takes such a name for right.
+DEVICE = "ECC_DBE_VOL_TOTAL FB_FREE FB_USED GPU_TEMP GPU_UTIL POWER_USAGE ROW_REMAP_FAILURE SM_CLOCK"
+DEVICE += " UNCORRECTABLE_REMAPPED_ROWS XID_ERRORS"
+SCALER = (
+    "spec_max_replicas spec_min_replicas status_condition status_current_replicas status_desired_replicas"
+)
 OTHERS = {
-    "DCGM_FI_DEV_GPU_UTIL": "dcgm-exporter, default counters",
-    "wva_desired_replicas": "Workload Variant Autoscaler 0.9",
-    "nv_inference_pending_request_count": "Triton",
-    "sglang:num_queue_reqs": "SGLang",
-    "sglang:num_running_reqs": "SGLang",
-    "sglang:token_usage": "SGLang",
-    "tgi_batch_current_size": "Text Generation Inference",
-    "tgi_queue_size": "Text Generation Inference",
+    "Prometheus itself": ["up"],
+    "dcgm-exporter, default counters": [f"DCGM_FI_DEV_{name}" for name in DEVICE.split()],
+    "Workload Variant Autoscaler 0.9": ["wva_desired_replicas"],
+    "Triton": ["nv_inference_pending_request_count"],
+    "SGLang": ["sglang:num_queue_reqs", "sglang:num_running_reqs", "sglang:token_usage"],
+    "Text Generation Inference": ["tgi_batch_current_size", "tgi_queue_size"],
+    "KEDA 2.21": ["keda_scaled_object_errors_total", "keda_scaler_metrics_value"],
+    "kube-state-metrics": [
+        "kube_deployment_spec_replicas",
+        "kube_deployment_status_replicas_available",
+        "kube_pod_container_status_restarts_total",
+        "kube_statefulset_replicas",
+        "kube_statefulset_status_replicas_ready",
+        *(f"kube_horizontalpodautoscaler_{name}" for name in SCALER.split()),
+    ],
 }
 
 
-@pytest.mark.parametrize("name", ["keda", "keda-scale-to-zero", "wva"])
+def recorded(rules: Manifest) -> list[dict[str, Any]]:
+    """The rules that record what others ask for."""
+    return [rule for group in rules.spec["groups"] for rule in group["rules"] if "record" in rule]
+
+
+@pytest.mark.parametrize("name", ["keda", "keda-scale-to-zero", "monitoring", "wva"])
 def test_a_scenario_asks_for_known_metrics_only(chart: Chart, name: str) -> None:
     path = chart.path / "ci" / f"{name}-values.yaml"
     rendered = chart.render(path, external=Scenario.of(path).external)
     asked = list(queries(Manifests(rendered.objects)))
     assert asked
     known = {series for each in exporters() for series in (*each.series, *each.shared_series)}
+    known |= {series for others in OTHERS.values() for series in others}
+    known |= {rule["record"] for rules in rendered.find("PrometheusRule") for rule in recorded(rules)}
     for query in asked:
-        assert read(query.text, World(exporters())).names <= known | set(OTHERS), query.text
+        assert read(query.text, World(exporters())).names <= known, query.text
