@@ -66,7 +66,7 @@ def test_every_description_has_the_digest_and_size_of_its_blob(archive: Path) ->
     assert names == [NAME, f"{NAME}-too"]
     manifest = json.loads(blob(archive, index["manifests"][0]))
     configuration = json.loads(blob(archive, manifest["config"]))
-    assert configuration["config"] == {"Entrypoint": ["/srv/link"], "Env": ["A=1", "B=2"]}
+    assert configuration["config"] == {"Entrypoint": ["/srv/link"], "Env": ["A=1", "B=2"], "User": ""}
     for layer, difference in zip(manifest["layers"], configuration["rootfs"]["diff_ids"], strict=True):
         blob(archive, layer)
         assert layer["digest"] == difference

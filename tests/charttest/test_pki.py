@@ -61,7 +61,7 @@ def test_a_kubelet_is_the_node_that_it_says(made: pki.Pki) -> None:
 
 def test_only_the_owner_can_read_a_key(made: pki.Pki) -> None:
     keys = list(made.authority.key.parent.glob("*.key"))
-    assert len(keys) == 7
+    assert len(keys) == 8
     assert {stat.S_IMODE(key.stat().st_mode) for key in keys} == {0o600}
 
 

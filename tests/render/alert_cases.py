@@ -26,12 +26,13 @@ VALUES: dict[str, Any] = {
     },
     "scaling": {"prometheus": {"serverAddress": "http://prometheus:9090"}},
     "monitoring": {
+        "podMonitor": {"enabled": True},
         "rules": {
             "enabled": True,
             "dcgm": True,
             "thresholds": {"requestSeconds": 60},
             "models": {"large": {"timeToFirstTokenSeconds": 1, "gpuCelsius": 80}},
-        }
+        },
     },
 }
 

@@ -21,6 +21,9 @@ RUNBOOKS = Path(__file__).parents[2] / "docs/runbooks"
 FIRING = 'count by (alertname) (ALERTS{alertstate="firing"})'
 
 
+SCRAPED = {"enabled": True}  # it sets the labels that the rules read
+
+
 def promtool(*args: str) -> str:
     """What promtool says; the test fails when it finds a fault."""
     tool = parts.find("promtool")
@@ -178,7 +181,11 @@ def test_every_expression_is_about_this_release_alone(chart: Chart) -> None:
 def test_rules_do_not_grow_with_the_models(chart: Chart) -> None:
     def count(number: int) -> int:
         models = {f"m{index}": {"source": {"uri": "hf://org/m"}} for index in range(number)}
-        return len(rules(chart, {"models": models, "monitoring": {"rules": {"enabled": True}}}))
+        return len(
+            rules(
+                chart, {"models": models, "monitoring": {"podMonitor": SCRAPED, "rules": {"enabled": True}}}
+            )
+        )
 
     assert count(1) == count(20)
 
@@ -190,7 +197,7 @@ def names(chart: Chart, values: dict[str, Any]) -> set[str]:
 def release(body: dict[str, Any] | None = None, **ruled: Any) -> dict[str, Any]:
     return {
         "models": {"m": {"source": {"uri": "hf://org/m"}, **(body or {})}},
-        "monitoring": {"rules": {"enabled": True, **ruled}},
+        "monitoring": {"podMonitor": SCRAPED, "rules": {"enabled": True, **ruled}},
     }
 
 

@@ -15,7 +15,16 @@ if TYPE_CHECKING:
 
 MAKE = Path(__file__).parents[2] / "ci/dashboards/make.py"
 FILES = sorted((Path(__file__).parents[2] / "charts/vllm-stack/files/dashboards").glob("*.json"))
-ENABLED = {"monitoring": {"dashboards": {"enabled": True}}}
+
+
+def values(**dashboards: Any) -> dict[str, Any]:
+    """Of a release whose PodMonitor sets the labels that the dashboards read."""
+    return {
+        "models": {"m": {"source": {"uri": "hf://org/m"}}},
+        "monitoring": {"podMonitor": {"enabled": True}, "dashboards": {"enabled": True, **dashboards}},
+    }
+
+
 # Units that Grafana knows (packages/grafana-data/src/valueFormats/categories.ts).
 UNITS = {"short", "s", "percent", "percentunit", "reqps", "ops", "celsius", "watt", "rotmhz"}
 
@@ -35,7 +44,7 @@ def test_the_files_are_what_their_descriptions_say() -> None:
 
 
 def test_each_dashboard_is_a_config_map_that_the_sidecar_selects(chart: Chart) -> None:
-    rendered = chart.render(ENABLED, namespace="llm")
+    rendered = chart.render(values(), namespace="llm")
     maps = rendered.find("ConfigMap")
     assert {key: value for item in maps for key, value in item["data"].items()} == {
         f"vllm-stack-{path.name}": path.read_text() for path in FILES
@@ -90,7 +99,7 @@ def test_every_query_aggregates_what_was_chosen_and_legends_use_labels_that_it_k
 
 
 def test_what_a_user_adds_to_the_dashboards_is_in_them(chart: Chart) -> None:
-    own = {"enabled": True, "namespace": "grafana", "annotations": {"grafana_folder": "vLLM"}}
-    for item in chart.render({"monitoring": {"dashboards": own}}).find("ConfigMap"):
+    own = values(namespace="grafana", annotations={"grafana_folder": "vLLM"})
+    for item in chart.render(own).find("ConfigMap"):
         assert item["metadata"]["namespace"] == "grafana"
         assert item["metadata"]["annotations"] == {"grafana_folder": "vLLM"}

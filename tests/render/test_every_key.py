@@ -310,8 +310,9 @@ SCRAPED_TLS = monitored({"tls": {"existingSecret": "certificate"}})
 def alerting(
     rules: Mapping[str, Any] = MappingProxyType({}), body: Mapping[str, Any] = MappingProxyType({})
 ) -> dict[str, Any]:
-    """Values with a PrometheusRule."""
-    return {**model(body), "monitoring": {"rules": {"enabled": True, **rules}}}
+    """Values with a PrometheusRule, and the PodMonitor that sets the labels it reads."""
+    monitoring = {"podMonitor": {"enabled": True}, "rules": {"enabled": True, **rules}}
+    return {**model(body), "monitoring": monitoring}
 
 
 RULED = alerting()
@@ -321,7 +322,7 @@ COLLECTOR = {
     "exporters": {"otlp": {"endpoint": "tempo:4317"}},
 }
 COLLECTED = {**model({}), "monitoring": {"collector": COLLECTOR}}
-SHOWN = {**model({}), "monitoring": {"dashboards": {"enabled": True}}}
+SHOWN = {**model({}), "monitoring": {"podMonitor": {"enabled": True}, "dashboards": {"enabled": True}}}
 RELABELING = [{"targetLabel": "cluster", "replacement": "eu"}]
 
 ROOT: dict[str, Change] = {
