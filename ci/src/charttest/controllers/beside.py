@@ -8,8 +8,6 @@ import socket
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -34,13 +32,16 @@ def folder(cluster: LocalCluster, name: str) -> Path:
 
 
 def define(cluster: LocalCluster, definitions: Path) -> None:
-    """Apply a folder of CustomResourceDefinitions; returns when all are served: controllers look once, at their start."""
+    """Apply a folder of CustomResourceDefinitions; returns when all are served.
+
+    Controllers look once, at their start, which of their kinds there are.
+    """
     cluster.kubectl("apply", "--server-side", "--force-conflicts", "--filename", str(definitions))
-    found = [yaml.safe_load(path.read_text(encoding="utf-8"))["spec"] for path in definitions.glob("*.yaml")]
+    defined = cluster.kubectl.get("customresourcedefinitions")
     wanted = {
-        (f"/apis/{spec['group']}/{version['name']}", spec["names"]["plural"])
-        for spec in found
-        for version in spec["versions"]
+        (f"/apis/{each['spec']['group']}/{version['name']}", each["spec"]["names"]["plural"])
+        for each in defined
+        for version in each["spec"]["versions"]
         if version["served"]
     }
 
@@ -49,7 +50,7 @@ def define(cluster: LocalCluster, definitions: Path) -> None:
         names = {(path, entry["name"]) for path, group in groups.items() for entry in group["resources"]}
         return wanted <= names
 
-    cluster.wait(f"the definitions of {definitions}", served, READY_SECONDS)
+    cluster.wait("every CustomResourceDefinition to be served", served, READY_SECONDS)
 
 
 def free_port() -> int:
