@@ -147,6 +147,18 @@ class Driver:
         sources = [self._replicas(release, label, deployment) for label, deployment in deployments.items()]
         return Recorder(sources, begin=time.monotonic())
 
+    def watch_all(self, release: Release) -> Recorder:
+        """A recorder of what all Deployments of a release have ready together."""
+        path = f"/apis/apps/v1/namespaces/{release.namespace}/deployments"
+
+        def read() -> dict[str, float]:
+            found = self.scaling.cluster.api.get(path)
+            if found is None:
+                raise OSError(f"no answer: {path}")
+            return {READY: sum(each["status"].get("readyReplicas", 0) for each in found["items"])}
+
+        return Recorder([read], begin=time.monotonic())
+
     def _replicas(self, release: Release, label: str, deployment: str) -> Source:
         prefix = f"{label}: " if label else ""
 

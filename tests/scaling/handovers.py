@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from tests.scaling.course import ENGINE, Driver, wait_for
@@ -45,7 +44,7 @@ def hpa_to_keda(driver: Driver, release: Release) -> Handover:
     pods = []
     release.install(values(driver, mode="hpa", **limits))
     driver.settle(release, f"{release.name}-m", 2)
-    with driver.watch(release, {"": f"{release.name}-m"}) as recorder:
+    with driver.watch_all(release) as recorder:
         pods.append(ready_pods(release))
         try:
             release.upgrade(values(driver, mode="keda", **limits))
@@ -82,21 +81,20 @@ def fixed_to_keda(driver: Driver, release: Release) -> Handover:
     def of(model: dict[str, Any]) -> dict[str, Any]:
         return {**values(driver), "models": {"m": model}}
 
-    names = {"main": f"{release.name}-m", "scaled": f"{release.name}-m-scaled"}
+    name = f"{release.name}-m-scaled"
     release.install(of(fixed))
-    with driver.watch(release, names) as recorder:
+    with driver.watch_all(release) as recorder:
         pods = [ready_pods(release)]
         release.upgrade(of({**fixed, "variants": {"scaled": scaled}}))
-        driver.settle(release, names["scaled"], 2)
+        driver.settle(release, name, 2)
         release.upgrade(of({**ENGINE, "variants": {"main": {"enabled": False}, "scaled": scaled}}))
-        driver.settle(release, names["scaled"], 2)
+        driver.settle(release, name, 2)
         pods.append(ready_pods(release))
         kept = {"replicas": 2, "autoscaling": {"mode": "none"}}
         release.upgrade(of({**ENGINE, "variants": {"main": {"enabled": False}, "scaled": kept}}))
-        driver.settle(release, names["scaled"], 2)
+        driver.settle(release, name, 2)
         pods.append(ready_pods(release))
-    series = [recorder.series.get(f"{label}: {READY}", []) for label in names]
-    return Handover([sum(each or 0 for each in second) for second in zip_longest(*series)], pods)
+    return Handover([value for value in recorder.series[READY] if value is not None], pods)
 
 
 def ready_pods(release: Release) -> set[str]:

@@ -31,6 +31,28 @@ def folder(cluster: LocalCluster, name: str) -> Path:
     return made
 
 
+def define(cluster: LocalCluster, definitions: Path) -> None:
+    """Apply a folder of CustomResourceDefinitions; returns when all are served.
+
+    Controllers look once, at their start, which of their kinds there are.
+    """
+    cluster.kubectl("apply", "--server-side", "--force-conflicts", "--filename", str(definitions))
+    defined = cluster.kubectl.get("customresourcedefinitions")
+    wanted = {
+        (f"/apis/{each['spec']['group']}/{version['name']}", each["spec"]["names"]["plural"])
+        for each in defined
+        for version in each["spec"]["versions"]
+        if version["served"]
+    }
+
+    def served() -> bool:
+        groups = {path: cluster.api.get(path) or {"resources": []} for path, _ in wanted}
+        names = {(path, entry["name"]) for path, group in groups.items() for entry in group["resources"]}
+        return wanted <= names
+
+    cluster.wait("every CustomResourceDefinition to be served", served, READY_SECONDS)
+
+
 def free_port() -> int:
     """A port on which nobody listens now."""
     with closing(socket.socket()) as probe:

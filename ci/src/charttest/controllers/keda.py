@@ -25,8 +25,7 @@ def start(cluster: LocalCluster) -> None:
     folder = beside.folder(cluster, "keda")
     operator, adapter, hooks = (beside.free_port() for _ in range(3))
     found = parts.find_all(("keda-operator", "keda-adapter", "keda-webhooks"))
-    definitions = parts.module_dir(MODULE) / "config/crd/bases"
-    cluster.kubectl("apply", "--server-side", "--force-conflicts", "--filename", str(definitions))
+    beside.define(cluster, parts.module_dir(MODULE) / "config/crd/bases")
     cluster.kubectl.apply(beside.namespace(NAMESPACE))
 
     def run(name: str, port: int, *arguments: str) -> None:

@@ -15,9 +15,7 @@ MODULE = "github.com/prometheus-operator/prometheus-operator"
 
 def start(cluster: LocalCluster) -> None:
     """Run it, with its definitions, until the cluster ends. ClusterError if it dies."""
-    definitions = parts.module_dir(MODULE) / "example/prometheus-operator-crd"
-    # It watches all of its kinds from the start.
-    cluster.kubectl("apply", "--server-side", "--force-conflicts", "--filename", str(definitions))
+    beside.define(cluster, parts.module_dir(MODULE) / "example/prometheus-operator-crd")
     keys, port = cluster.directory / "pki", beside.free_port()
     command = [
         str(parts.find("prometheus-operator")),
