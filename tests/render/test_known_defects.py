@@ -34,7 +34,7 @@ STALE = (
     "gpu_prefix_cache_",
     "time_per_output_token_seconds_bucket",
     "num_requests_swapped",
-    "cpu_cache_usage_perc",
+    "vllm:cpu_cache_usage_perc",
 )
 
 
