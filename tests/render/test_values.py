@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 FREE = {
     "global",
     "models",
+    "monitoring.collector.resources",
+    "monitoring.dashboards.labels",
     "routing.defaults.annotations",
     "routing.inferencePool.endpointPickers",
     "routing.inferencePool.tiers",
@@ -81,7 +83,8 @@ def test_defaults_and_schema_name_the_same_keys(chart: Chart, schema: dict[str, 
 def test_every_key_is_read_by_a_template(chart: Chart, schema: dict[str, Any]) -> None:
     text = "\n".join(
         path.read_text()
-        for path in (chart.path / "templates").rglob("*")
+        for folder in ("templates", "files/rules")  # these files are templates, too
+        for path in (chart.path / folder).rglob("*")
         if path.suffix in (".tpl", ".yaml", ".txt")
     )
     words = set(re.findall(r"[A-Za-z]+", text))
