@@ -85,6 +85,8 @@ class Prometheus:
             f"--storage.tsdb.path={self.folder / 'data'}",
             *(f"--web.listen-address={address}:{self.port}" for address in addresses),
             "--web.enable-lifecycle",
+            # What is no longer scraped is forgotten after that, and not only after five minutes.
+            "--query.lookback-delta=20s",
             "--log.level=warn",
         ]
         self.cluster.add("prometheus", command, self._ready)
