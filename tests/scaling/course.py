@@ -11,7 +11,7 @@ from charttest.load import LoadPod, Recorder, Timeline, write_plot
 from charttest.load.sources import DESIRED, QUEUE, READY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from tests.scaling.controllers import Controllers
@@ -138,6 +138,10 @@ class Driver:
                 timeline = load.stop()
                 for label, deployment in watched.items():
                     self.settle(release, deployment, least[label])
+                wanted = {
+                    f"{label}: {DESIRED}" if label else DESIRED: count for label, count in least.items()
+                }
+                wait_for("the recorder to see it", lambda: _last(recorder, wanted) == wanted)
         course = Course(timeline, recorder.series, notes)
         write_plot(self.plots, name, timeline, course.series)
         return course
@@ -179,6 +183,11 @@ class Driver:
             return {QUEUE: float(found[0]["value"][1])} if found else {}
 
         return read
+
+
+def _last(recorder: Recorder, names: Iterable[str]) -> dict[str, float | None]:
+    """The last value of each of these series."""
+    return {name: recorder.series[name][-1] for name in names}
 
 
 def wait_for(what: str, condition: Callable[[], object], seconds: float = SECONDS) -> None:

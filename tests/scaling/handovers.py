@@ -83,6 +83,7 @@ def fixed_to_keda(driver: Driver, release: Release) -> Handover:
 
     name = f"{release.name}-m-scaled"
     release.install(of(fixed))
+    driver.settle(release, f"{release.name}-m", 2)
     with driver.watch_all(release) as recorder:
         pods = [ready_pods(release)]
         release.upgrade(of({**fixed, "variants": {"scaled": scaled}}))

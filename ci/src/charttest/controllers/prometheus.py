@@ -85,6 +85,9 @@ class Prometheus:
             f"--storage.tsdb.path={self.folder / 'data'}",
             *(f"--web.listen-address={address}:{self.port}" for address in addresses),
             "--web.enable-lifecycle",
+            # What is no longer scraped is forgotten after that, and not only after five minutes; until then its
+            # last value stands still, which must be for less than the windows of scalers under test.
+            "--query.lookback-delta=10s",
             "--log.level=warn",
         ]
         self.cluster.add("prometheus", command, self._ready)
