@@ -31,6 +31,7 @@ COURSES: dict[str, Callable[[Driver, Release], Any]] = {
         handovers.fixed_to_keda_helm3,
         handovers.fixed_to_keda_helm4,
         missing.missing_series,
+        missing.prometheus_gone,
         variants.by_capacity,
         variants.by_percentages,
     )

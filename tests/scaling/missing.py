@@ -1,4 +1,4 @@
-"""What scalers do when the series that they scale by are missing: a scrape that was removed, and came back."""
+"""What scalers do when what they scale by is missing: a scrape that was removed, or Prometheus itself, and came back."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.scaling.course import ENGINE, SCRAPED, SECONDS, TOKENS, Driver, wait_for
 from tests.scaling.scenarios import BUSY, LIMITS, WANTED, prometheus, sign_in
+from tests.scaling.scenarios import values as one_model
 
 from charttest.load import LoadPod
 from charttest.load.sources import DESIRED
@@ -20,6 +21,7 @@ MODES = ("keda", "hpa")
 HELD = WANTED
 # Longer than the time after which replicas fall when the load is low: see BEHAVIOR.
 WITHOUT_SECONDS = 40
+NOWHERE = "https://127.0.0.1:1"  # nothing listens there
 
 
 @dataclass(frozen=True)
@@ -27,9 +29,9 @@ class Missing:
     """The replicas that were wanted, by mode."""
 
     without: dict[str, set[float]]
-    """While the series were missing, and no request came."""
+    """While it was missing, and no request came."""
     after: dict[str, int]
-    """Once they were back."""
+    """Once it was back."""
 
 
 def missing_series(driver: Driver, release: Release) -> Missing:
@@ -53,10 +55,9 @@ def missing_series(driver: Driver, release: Release) -> Missing:
             release.kubectl(
                 "delete", "podmonitor", f"{release.name}-engines", "--namespace", release.namespace
             )
-            wait_for("KEDA to fall back", lambda: condition(driver, release, "keda", "Fallback") == "True")
-            wait_for(
-                "the HPA to miss it", lambda: condition(driver, release, "hpa", "ScalingActive") == "False"
-            )
+            fallen_back(driver, release, names["keda"])
+            hpa = f"autoscaling/v2/namespaces/{release.namespace}/horizontalpodautoscalers/{names['hpa']}"
+            wait_for("the HPA to miss it", lambda: condition(driver, hpa, "ScalingActive") == "False")
             for load in loads:
                 load.stop()
             time.sleep(WITHOUT_SECONDS)  # what is shown is that nothing happens
@@ -69,18 +70,43 @@ def missing_series(driver: Driver, release: Release) -> Missing:
     return Missing(without, {mode: driver.replicas(release, name)[0] for mode, name in names.items()})
 
 
+def prometheus_gone(driver: Driver, release: Release) -> Missing:
+    """KEDA's Prometheus no longer answers while a model is loaded; then its load ends."""
+    sign_in(driver, release)
+    there = one_model(driver, mode="keda", **LIMITS)
+    server = {**there["scaling"]["prometheus"], "serverAddress": NOWHERE}
+    release.install(there)
+    name = f"{release.name}-m"
+    with (
+        LoadPod(release.kubectl, release.namespace, ready_seconds=SECONDS) as pod,
+        pod.offer(name, BUSY, model="m", stream="none", max_tokens=TOKENS, timeout_seconds=SECONDS) as load,
+    ):
+        driver.hold(release, name, HELD)
+        with driver.watch(release, {"": name}) as recorder:
+            release.upgrade({**there, "scaling": {**there["scaling"], "prometheus": server}})
+            fallen_back(driver, release, name)
+            load.stop()
+            time.sleep(WITHOUT_SECONDS)  # what is shown is that nothing happens
+    release.upgrade(there)
+    driver.settle(release, name, 1)
+    without = {value for value in recorder.series[DESIRED] if value}
+    return Missing({"keda": without}, {"keda": driver.replicas(release, name)[0]})
+
+
 def values(driver: Driver) -> dict[str, Any]:
     """One model for each mode."""
     models = {mode: {**ENGINE, "autoscaling": {"mode": mode, **LIMITS}} for mode in MODES}
     return {"models": models, "monitoring": SCRAPED, "scaling": prometheus(driver)}
 
 
-def condition(driver: Driver, release: Release, mode: str, name: str) -> str:
-    """The status of a condition of a model's scaler; empty as long as there is none."""
-    kind = {
-        "keda": "keda.sh/v1alpha1/namespaces/{}/scaledobjects/{}",
-        "hpa": "autoscaling/v2/namespaces/{}/horizontalpodautoscalers/{}",
-    }[mode].format(release.namespace, f"{release.name}-{mode}")
-    found = driver.scaling.cluster.api.get(f"/apis/{kind}") or {}
+def fallen_back(driver: Driver, release: Release, name: str) -> None:
+    """Wait until KEDA says of a ScaledObject that it goes by its fallback."""
+    path = f"keda.sh/v1alpha1/namespaces/{release.namespace}/scaledobjects/{name}"
+    wait_for("KEDA to fall back", lambda: condition(driver, path, "Fallback") == "True")
+
+
+def condition(driver: Driver, path: str, name: str) -> str:
+    """The status of a condition of a scaler; empty as long as there is none."""
+    found = driver.scaling.cluster.api.get(f"/apis/{path}") or {}
     conditions = {each["type"]: each["status"] for each in found.get("status", {}).get("conditions", ())}
     return str(conditions.get(name, ""))

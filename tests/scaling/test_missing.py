@@ -1,23 +1,23 @@
-"""A series that is missing is no series of zero."""
+"""A series that is missing is no series of zero, and a Prometheus that does not answer is no idle one."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.scaling.missing import HELD, MODES
+from tests.scaling.missing import HELD
 
 if TYPE_CHECKING:
     from tests.scaling.missing import Missing
 
-NO_SERIES = pytest.mark.parametrize("course", ["missing_series"], indirect=True)
+MISSING = pytest.mark.parametrize("course", ["missing_series", "prometheus_gone"], indirect=True)
 
 
-@NO_SERIES
-def test_replicas_stay_when_the_series_are_gone(course: Missing) -> None:
-    assert course.without == {mode: {HELD} for mode in MODES}
+@MISSING
+def test_replicas_stay_when_what_they_go_by_is_gone(course: Missing) -> None:
+    assert list(course.without.values()) == [{HELD}] * len(course.without)
 
 
-@NO_SERIES
-def test_replicas_fall_once_the_series_are_back(course: Missing) -> None:
-    assert course.after == dict.fromkeys(MODES, 1)
+@MISSING
+def test_replicas_fall_once_it_is_back(course: Missing) -> None:
+    assert course.after == dict.fromkeys(course.without, 1)

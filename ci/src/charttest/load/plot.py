@@ -20,10 +20,9 @@ if TYPE_CHECKING:
 WIDTH, SIDE = 900, 64
 ROOM = WIDTH - 2 * SIDE
 TOP, PANEL, GAP = 96, 210, 84  # the first panel's top, a panel's height, what is between the two
-MOST_BINS, LEAST_BIN = (
-    60,
-    5,
-)  # the counts of a second are averaged: few requests per second would only flicker
+# The counts of a second are averaged: few requests per second would only flicker.
+MOST_BINS, LEAST_BIN = 60, 5
+BESIDE = 3  # how far apart lines of the same number of replicas lie
 HOLD_SECONDS = 10  # a sample is drawn until the next; after a longer silence nothing is known
 MOST_TICKS = 10
 HEADROOM = 1.02  # the highest line is not the frame
@@ -36,7 +35,7 @@ COLOURS = {
     READY: "#9ecae1",
     DESIRED: "#222222",
 }
-MORE_COLOURS = ("#e69f00", "#009e73", "#cc79a7", "#d55e00", "#0072b2")
+MORE_COLOURS = ("#e69f00", "#009e73", "#cc79a7", "#d55e00", "#0072b2", "#56b4e9", "#222222")
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]*")
 
 
@@ -49,6 +48,8 @@ class Curve:
     colour: str
     every: int = 1
     filled: bool = False
+    shift: float = 0.0
+    """How far above its place it is drawn, so that another of the same values is seen, too."""
 
 
 def write_plot(
@@ -76,7 +77,17 @@ def picture(timeline: Timeline, series: Mapping[str, Sequence[float | None]]) ->
     )
     others = [name for name in names if name not in COLOURS]
     colours = COLOURS | {name: MORE_COLOURS[n % len(MORE_COLOURS)] for n, name in enumerate(others)}
-    replicas = [Curve(name, series[name], colours[name], filled=name == READY) for name in names]
+    middle = (len(names) - 1) / 2 if len(others) > 1 else 0
+    replicas = [
+        Curve(
+            name,
+            series[name],
+            colours[name],
+            filled=name == READY,
+            shift=BESIDE * (middle - n) if middle else 0,
+        )
+        for n, name in enumerate(names)
+    ]
     second = TOP + PANEL + GAP
     end = second + PANEL
     return _document(
@@ -111,13 +122,16 @@ def _rate(name: str, counts: Sequence[int], seconds: int) -> Curve:
 def _panel(curves: Sequence[Curve], top: int, seconds: int) -> list[str]:
     """What the colours mean, a frame, and the time below it."""
     parts = [f'<rect x="{SIDE}" y="{top}" width="{ROOM}" height="{PANEL}" fill="none" stroke="#222"/>']
-    x = float(SIDE)
+    rows: list[list[Curve]] = [[]]
     for curve in curves:
-        parts += [
-            f'<rect x="{x:.1f}" y="{top - 22}" width="14" height="14" fill="{curve.colour}"/>',
-            _text(x + 20, top - 10, curve.name),
-        ]
-        x += 20 + 7.5 * len(curve.name) + 24
+        if _wide([*rows[-1], curve]) > ROOM:
+            rows.append([])
+        rows[-1].append(curve)
+    for above, row in enumerate(reversed(rows)):
+        for before, curve in enumerate(row):
+            x, y = SIDE + _wide(row[:before]), top - 22 - 20 * above
+            parts.append(f'<rect x="{x:.1f}" y="{y}" width="14" height="14" fill="{curve.colour}"/>')
+            parts.append(_text(x + 20, y + 12, curve.name))
     for second in ticks(seconds, least_step=1):
         if second <= seconds:
             x = SIDE + ROOM * second / seconds
@@ -126,6 +140,11 @@ def _panel(curves: Sequence[Curve], top: int, seconds: int) -> list[str]:
                 _text(x, top + PANEL + 20, f"{second:g}", size=12, anchor="middle"),
             ]
     return parts
+
+
+def _wide(curves: Sequence[Curve]) -> float:
+    """The room that their names take in one row."""
+    return sum(44 + 7.5 * len(curve.name) for curve in curves)
 
 
 def _curves(curves: Sequence[Curve], top: int, seconds: int, unit: str, *, right: bool = False) -> list[str]:
@@ -163,7 +182,9 @@ def _runs(curve: Curve) -> list[list[tuple[float, float]]]:
 
 def _path(run: Sequence[tuple[float, float]], curve: Curve, bottom: float, scale: float, seconds: int) -> str:
     """A line in steps: a value holds until the next."""
-    points = [(SIDE + ROOM * min(at, seconds) / seconds, bottom - value * scale) for at, value in run]
+    points = [
+        (SIDE + ROOM * min(at, seconds) / seconds, bottom - value * scale - curve.shift) for at, value in run
+    ]
     (first, height), rest = points[0], points[1:]
     line = f"M{first:.1f} {height:.1f}" + "".join(f"H{x:.1f}V{y:.1f}" for x, y in rest)
     if curve.filled:
