@@ -23,10 +23,8 @@ if TYPE_CHECKING:
 
 SECONDS = 300  # that any change may take here: both cores are busy
 TOKENS = 11
-
-REQUEST_SECONDS = (
-    7  # TIME_TO_FIRST_TOKEN and ten times INTER_TOKEN_LATENCY: long, so that a busy machine changes little
-)
+# TIME_TO_FIRST_TOKEN and ten times INTER_TOKEN_LATENCY: long, so that a busy machine changes little.
+REQUEST_SECONDS = 7
 STEADY_SECONDS = 30  # replicas are steady when they did not change for so long
 
 # An engine that answers eight requests at a time.

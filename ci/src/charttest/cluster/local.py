@@ -147,17 +147,6 @@ class LocalCluster:
                 )
             time.sleep(0.05)
 
-    def end(self, name: str) -> None:
-        """Kill a part that was added; ClusterError where none of that name runs."""
-        current = self._require_state()
-        parts_of_name = [part for part in current.processes if part.name == name and part.alive]
-        if not parts_of_name:
-            raise ClusterError(f"cluster {self.name}: no part {name} runs", "add it first")
-        current.processes = [part for part in current.processes if part.name != name]
-        current.save()
-        for part in parts_of_name:
-            process.kill(part, self.directory)
-
     # Start and stop
 
     @classmethod

@@ -127,12 +127,6 @@ def _kill(pid: int, folder: Path, deadline: float) -> None:
         os.waitpid(pid, os.WNOHANG)  # reap it if it is a child of ours
 
 
-def kill(part: Process, folder: Path, timeout_seconds: float = 10) -> None:
-    """Kill one process of the cluster in `folder`, and wait until it is gone."""
-    if part.alive:
-        _kill(part.pid, folder, time.monotonic() + timeout_seconds)
-
-
 def start_time(pid: int) -> int | None:
     """Start time of a live process in clock ticks since boot; None if there is none."""
     try:

@@ -70,11 +70,6 @@ class Prometheus:
         found: list[dict[str, Any]] = json.loads(answer)["data"]["result"]
         return found
 
-    def targets(self) -> list[dict[str, Any]]:
-        """What it scrapes: `labels`, `health`, `lastError` and so on."""
-        found: list[dict[str, Any]] = json.loads(self._ask("/api/v1/targets"))["data"]["activeTargets"]
-        return found
-
     def start(self) -> None:
         """Run it; call it in the main thread, see LocalCluster."""
         addresses = dict.fromkeys((beside.LOOPBACK, self.cluster.host))
@@ -92,10 +87,6 @@ class Prometheus:
         ]
         self.cluster.add("prometheus", command, self._ready)
         self._seen.clear()  # what came while it started, it may have missed
-
-    def kill(self) -> None:
-        """End it at once; `start` brings it back with what it had stored."""
-        self.cluster.end("prometheus")
 
     def follow(self) -> None:
         """From now on, take over what the operator changes, once a second."""

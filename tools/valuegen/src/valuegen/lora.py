@@ -137,11 +137,6 @@ def metadata_bytes(settings: ResolvedSettings) -> int:
     return indexes + KERNEL_METADATA * ENTRY * (TOKEN_ENTRIES * tokens + lists)
 
 
-def graph_sets(settings: ResolvedSettings) -> int:
-    """How often each CUDA graph is captured: without adapters, and with them."""
-    return 2 if settings.enable_lora else 1
-
-
 def refusals(config: ModelConfig, settings: ResolvedSettings) -> Iterator[Reason]:
     """What vLLM refuses of LoRA."""
     if not settings.enable_lora:
