@@ -8,7 +8,7 @@ import time
 import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 from xml.etree import ElementTree as ET
 
@@ -84,18 +84,27 @@ def test_a_query_tells_its_one_series_or_nothing(monitoring: str) -> None:
         prometheus(monitoring, "1 or 2")()
 
 
+def unplaceable(name: str, *, replicas: int) -> dict[str, Any]:
+    """A Deployment whose pods no node takes, so that none of them is ever ready."""
+    pod = {"nodeSelector": {"no": "where"}, "containers": [{"name": "c", "image": "i"}]}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name},
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": {"app": name}},
+            "template": {"metadata": {"labels": {"app": name}}, "spec": pod},
+        },
+    }
+
+
 def test_replicas_are_those_of_the_real_api(kubectl: Kubectl) -> None:
     namespace = f"recorder-{uuid.uuid4().hex[:6]}"
     kubectl("create", "namespace", namespace)
     try:
-        kubectl("create", "deployment", "none", "--image=i", "--replicas=3", "--namespace", namespace)
-        # No node takes it, so the number of ready ones is known.
-        patch = {"spec": {"template": {"spec": {"nodeSelector": {"no": "where"}}}}}
-        kubectl("patch", "deployment", "none", "--patch", json.dumps(patch), "--namespace", namespace)
-        kubectl("scale", "deployment", "none", "--replicas=2", "--namespace", namespace)
-        found = replicas(kubectl, namespace, "deployment/none")()
-        assert found[DESIRED] == 2
-        assert 0 <= found[READY] <= 2
+        kubectl.apply(unplaceable("none", replicas=2), namespace=namespace)
+        assert replicas(kubectl, namespace, "deployment/none")() == {DESIRED: 2, READY: 0}
     finally:
         kubectl("delete", "namespace", namespace, "--wait=false")
 
