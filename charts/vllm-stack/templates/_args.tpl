@@ -1,8 +1,24 @@
 {{/* {root, w} -> w.args, the command line of the engine: settings, features, groups, then what the user wrote. */}}
 {{- define "vllm-stack.args" -}}
-{{- $w := .w -}}
-{{- include "vllm-stack.settings" . -}}
-{{- $_ := set $w "args" (concat $w.args $w.shapeSettings $w.featureArgs $w.ownArgs $w.userArgs) -}}
+{{- $w := .w }}{{ $engine := $w.engine }}{{ $flags := $engine.settings }}{{ $names := $w.servedNames }}{{ $model := list -}}
+{{- if $engine.repository -}}
+{{- $_ := set $w "engineFile" (set (omit $w.engineFile "") $engine.repository.settings.model $w.modelPath) -}}
+{{- else if $flags.model }}{{ $model = list (print $flags.model "=" $w.modelPath) -}}
+{{- else if hasKey $flags "model" }}{{ $model = list $w.modelPath }}{{ end -}}
+{{- if and (not $engine.severalNames) (gt (len $names) 1) -}}
+{{- include "vllm-stack.error" (list . "servedNames" (printf "engine %s serves a model under one name; set one" $w.body.engine)) -}}
+{{- end -}}
+{{- if not $flags.servedNames }}{{ $names = list -}}
+{{- else if $engine.severalNames }}{{ $names = prepend $names $flags.servedNames -}}
+{{- else }}{{ $names = list (print $flags.servedNames "=" (first $names)) }}{{ end -}}
+{{- $more := list -}}
+{{- if or $w.revision $w.loadFormat -}}
+{{- $_ := set $w "args" list -}}
+{{- $set := dict }}{{ range $key, $value := pick $w "revision" "loadFormat" }}{{ if $value }}{{ $_ := set $set $key $value }}{{ end }}{{ end -}}
+{{- include "vllm-stack.spell" (dict "root" .root "w" $w "set" $set "keys" (keys $set | sortAlpha | reverse)) -}}
+{{- $more = $w.args -}}
+{{- end -}}
+{{- $_ := set $w "args" (concat $model $w.portArgs $names $more $w.shapeSettings $w.featureArgs $w.ownArgs $w.userArgs) -}}
 {{- end -}}
 
 {{/* {root, w} of a shape -> w.shapeSettings and w.userArgs, the parts of the command line that no name is in. The one

@@ -1,20 +1,7 @@
 {{/* How each engine is told what the chart sets itself: `settings` of its file spells it. */}}
 
-{{/* {root, w} -> w.args so far: the settings that differ between the workloads of a shape. */}}
-{{- define "vllm-stack.settings" -}}
-{{- $w := .w }}{{ $engine := $w.engine -}}
-{{- $set := dict "model" $w.modelPath "port" $w.port "servedNames" $w.servedNames }}{{ $keys := list "model" "port" "servedNames" -}}
-{{- with $w.revision }}{{ $_ := set $set "revision" . }}{{ $keys = append $keys "revision" }}{{ end -}}
-{{- with $w.loadFormat }}{{ $_ := set $set "loadFormat" . }}{{ $keys = append $keys "loadFormat" }}{{ end -}}
-{{- $_ := set $w "args" list -}}
-{{- if $engine.repository }}{{ $_ := set $w "engineFile" (omit $w.engineFile "") }}{{ end -}}
-{{- include "vllm-stack.spell" (dict "root" .root "w" $w "set" $set "keys" $keys) -}}
-{{- if and (gt (len $w.servedNames) 1) (not $engine.severalNames) -}}
-{{- include "vllm-stack.error" (list . "servedNames" (printf "engine %s serves a model under one name; set one" $w.body.engine)) -}}
-{{- end -}}
-{{- end -}}
-
-{{/* {root, w} of a shape -> w.shapeSettings: the chart's other settings; w.engineFile, if the engine reads a file. */}}
+{{/* {root, w} of a shape -> w.portArgs and w.shapeSettings, the settings that hold no name; w.engineFile, if the engine
+reads a file. */}}
 {{- define "vllm-stack.shapeSettings" -}}
 {{- $w := .w }}{{ $body := $w.body }}{{ $engine := $w.engine }}{{ $p := $body.parallelism }}{{ $set := dict -}}
 {{- with $w.chatTemplatePath }}{{ $_ := set $set "chatTemplate" . }}{{ end -}}
@@ -24,6 +11,8 @@
 {{- if $p.expert }}{{ $_ := set $set "expert" $p.tensor }}{{ end -}}
 {{- if hasKey $body.shutdown "drainSeconds" }}{{ $_ := set $set "drainSeconds" (int $body.shutdown.drainSeconds) }}{{ end -}}
 {{- $_ := set $w "args" list }}{{ $_ := set $w "engineFile" dict -}}
+{{- include "vllm-stack.spell" (dict "root" .root "w" $w "set" (dict "port" $w.port) "keys" (list "port")) -}}
+{{- $_ := set $w "portArgs" $w.args }}{{ $_ := set $w "args" list -}}
 {{- $keys := list }}{{ range $key := list "chatTemplate" "tensor" "pipeline" "data" "expert" "drainSeconds" }}{{ if hasKey $set $key }}{{ $keys = append $keys $key }}{{ end }}{{ end -}}
 {{- include "vllm-stack.spell" (dict "root" .root "w" $w "set" $set "keys" $keys) -}}
 {{- $args := concat $w.args ($engine.fixed | default list) -}}
@@ -40,13 +29,11 @@
 {{- if hasKey $filed $key }}{{ $_ := set $w.engineFile (get $filed $key) $value -}}
 {{- else if not (hasKey $spelled $key) -}}
 {{- /* An engine with no spelling at all is told by its own args; parallelism then counts its GPUs. */}}
-{{- $told := list "model" "port" "servedNames" "drainSeconds" }}{{ if not (or $spelled $filed) }}{{ $told = concat $told (list "tensor" "pipeline" "data" "expert") }}{{ end -}}
+{{- $told := list "port" "drainSeconds" }}{{ if not (or $spelled $filed) }}{{ $told = concat $told (list "tensor" "pipeline" "data" "expert") }}{{ end -}}
 {{- if not (has $key $told) -}}
 {{- include "vllm-stack.error" (list $ (include "vllm-stack.settingPath" $key) (printf "engine %s has no setting for it; remove it, or set engine: vllm" $w.body.engine)) -}}
 {{- end -}}
 {{- else if not $flag }}{{ $args = append $args $value -}}
-{{- else if eq $key "servedNames" -}}
-{{- $args = ternary (concat (append $args $flag) $value) (append $args (print $flag "=" (first $value))) $engine.severalNames -}}
 {{- else if eq $key "expert" }}{{ $args = append $args (replace "TENSOR" (print (int $value)) $flag) -}}
 {{- else }}{{ $args = append $args (print $flag "=" $value) }}{{ end -}}
 {{- end -}}

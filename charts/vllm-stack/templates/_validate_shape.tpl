@@ -2,6 +2,7 @@
 {{- define "vllm-stack.validateShape" -}}
 {{- $w := .w }}{{ $body := $w.body -}}
 {{- if $body.args }}{{ include "vllm-stack.validateParallelArgs" . }}{{ end -}}
+{{- include "vllm-stack.validateLabels" . -}}
 {{- if and (hasKey $body.accelerator "count") (ne (int $body.accelerator.count) (int $w.gpus)) -}}
 {{- include "vllm-stack.error" (list . "accelerator.count" (printf "%d does not equal tensor × pipeline × data%s = %d of parallelism; set null to derive it" (int $body.accelerator.count) (ternary " / nodes" "" (gt $w.nodes 1)) (int $w.gpus))) -}}
 {{- end -}}

@@ -1,12 +1,17 @@
 {{/* {root, w}: the rules of a model's source, see _validate.tpl. */}}
 {{- define "vllm-stack.validateSource" -}}
 {{- $w := .w }}{{ $source := $w.body.source }}{{ $uri := $source.uri | default "" }}{{ $job := $source.job | default dict -}}
-{{- $scheme := "hf://" }}{{ $pattern := "^hf://[^/ ]+/[^/ ]+$" -}}
-{{- if not (hasPrefix "hf://" $uri) -}}
+{{- $scheme := "hf://" }}{{ $known := false -}}
+{{- if hasPrefix "hf://" $uri -}}
+{{- /* hf://org/name; no pattern, which Helm would compile for each of many models. */}}
+{{- $parts := splitList "/" $uri -}}
+{{- $known = and (eq (len $parts) 4) (index $parts 2) (index $parts 3) (not (contains " " $uri)) -}}
+{{- else -}}
 {{- $scheme = regexFind "^([a-z0-9]+://|/)" $uri -}}
-{{- $pattern = get (dict "pvc://" "^pvc://[^/ ][^ ]*$" "s3://" "^s3://[^/ ]+/[^ ]+$" "oci://" "^oci://[^/ ]+/[^ ]+$" "/" "^/[^ ]+$") $scheme -}}
+{{- $pattern := get (dict "pvc://" "^pvc://[^/ ][^ ]*$" "s3://" "^s3://[^/ ]+/[^ ]+$" "oci://" "^oci://[^/ ]+/[^ ]+$" "/" "^/[^ ]+$") $scheme -}}
+{{- $known = and $pattern (regexMatch $pattern $uri) -}}
 {{- end -}}
-{{- if not (and $pattern (regexMatch $pattern $uri)) -}}
+{{- if not $known -}}
 {{- include "vllm-stack.error" (list . "source.uri" (print (ternary "is missing" (printf "%q is no model source" $uri) (eq $uri "")) "; set hf://org/name, pvc://claim/path, oci://registry/name:tag, s3://bucket/path or an absolute path in the image")) -}}
 {{- else -}}
 {{- if and $source.revision (ne $scheme "hf://") -}}
