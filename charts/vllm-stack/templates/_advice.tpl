@@ -1,41 +1,25 @@
 {{/* root -> lines for NOTES: what is no error, but should be known. */}}
 {{- define "vllm-stack.advice" -}}
-{{- $single := list -}}
+{{- $single := "" -}}
 {{- range $w := .resolved.workloads }}
-{{- if and $.resolved.secretEnv.VLLM_API_KEY (not $w.engine.apiKeyEnv) }}
-- {{ $w.path }}: engine {{ $w.body.engine }} asks nobody for secrets.apiKey here; set networkPolicy, or have the gateway ask.
+{{- range $w.advice }}
+- {{ $w.path }}: {{ . }}
 {{- end }}
-{{- $memory := index ($w.body.resources.limits | default dict) "memory" }}
-{{- if and $memory $w.shm (lt (include "vllm-stack.mebibytes" $memory | float64) (include "vllm-stack.mebibytes" $w.shm | float64)) }}
-- {{ $w.path }}: /dev/shm ({{ $w.shm }}) counts against the memory limit ({{ $memory }}) and is larger; raise resources.limits.memory.
-{{- end }}
-{{- if and (gt $w.replicas 1) (lt (int $w.body.shutdown.preStopSeconds) 6) }}
-- {{ $w.path }}: shutdown.preStopSeconds ({{ int $w.body.shutdown.preStopSeconds }}) is not longer than the 5 s for which vLLM keeps idle connections; callers that keep theirs can lose requests in a rollout. Set 6 or more.
-{{- end }}
-{{- if not $w.budgetSeconds }}
-- {{ $w.path }}: without startup.budgetSeconds there is neither a startup nor a liveness probe.
-{{- end }}
-{{- if and (eq $w.body.cache.type "existingClaim") (gt (mul $w.replicas $w.nodes) 1) }}
-- {{ $w.path }}: {{ mul $w.replicas $w.nodes }} pods mount the claim {{ $w.claim }}; it must be ReadWriteMany.
-{{- end }}
-{{- end }}
-{{- range $w := .resolved.workloads }}
+{{- if $w.kindChosen }}
 {{- if eq $w.kind "LeaderWorkerSet" }}
 - {{ $w.path }}: needs the LeaderWorkerSet controller in the cluster, and `helm --wait` does not wait until it is ready; the command above does.
 {{- end }}
-{{- if eq $w.balancing "external" }}
-- {{ $w.path }}: vLLM balances externally for mixture-of-experts models only; a dense one ends at its start.
-{{- end }}
 {{- if $w.ownClaims }}
 - {{ $w.path }}: size, class and access modes of its claims are fixed once it exists; docs/workloads.md says how to change them.
+{{- end }}
 {{- end }}
 {{- end }}
 {{- range $m := .resolved.models }}
 {{- if $m.disaggregated }}
 - models.{{ $m.key }}: its Service leads to decode, which then also reads the prompts; only a router that knows both roles sends prompts to prefill (docs/workloads.md).
 {{- end }}
-{{- $replicas := 0 }}{{ range $m.workloads }}{{ $replicas = add $replicas (ternary .leastReplicas .replicas (hasKey . "leastReplicas")) }}{{ end }}
-{{- if eq (int $replicas) 1 }}{{ $single = append $single $m.key }}{{ end }}
+{{- $replicas := 0 }}{{ range $m.workloads }}{{ $replicas = add $replicas .leastReplicas }}{{ end }}
+{{- if eq $replicas 1 }}{{ $single = print $single ", " $m.key }}{{ end }}
 {{- end }}
 {{- range .resolved.downloads }}
 {{- if and (hasPrefix "hf://" .source.uri) (not (regexMatch "^[0-9a-f]{40}$" (.source.revision | default ""))) }}
@@ -43,7 +27,7 @@
 {{- end }}
 {{- end }}
 {{- with $single }}
-- One replica only: {{ join ", " . }}. A rollout or a node drain stops the model until its pod is loaded again; set replicas: 2 to serve without a gap.
+- One replica only: {{ trimPrefix ", " . }}. A rollout or a node drain stops the model until its pod is loaded again; set replicas: 2 to serve without a gap.
 {{- end }}
 {{- include "vllm-stack.scalingAdvice" . }}
 {{- $existing := list }}{{ range .Values.secrets }}{{ $existing = append $existing .existingSecret }}{{ end }}

@@ -3,9 +3,15 @@
 {{- $made := dict }}{{ range .resolved.storage }}{{ if .made }}{{ $_ := set $made .claim true }}{{ end }}{{ end -}}
 {{- $needed := dict }}{{ $used := list }}{{ $products := dict -}}
 {{- range $w := .resolved.workloads }}
+{{- $cache := ternary $w.claim "" (eq $w.body.cache.type "existingClaim") }}
+{{- if or $cache $w.modelClaim $w.featureClaims }}
 {{- $used = concat $used ($w.storageKeys | default list) }}
-{{- range concat ($w.featureClaims | default list) (list $w.modelClaim (ternary $w.claim "" (eq $w.body.cache.type "existingClaim"))) }}
+{{- range concat ($w.featureClaims | default list) (list $w.modelClaim $cache) }}
 {{- if and . (not (hasKey $made .)) }}{{ $_ := set $needed . true }}{{ end }}
+{{- end }}
+{{- if and $cache (gt (mul $w.replicas $w.nodes) 1) }}
+- {{ $w.path }}: {{ mul $w.replicas $w.nodes }} pods mount the claim {{ $cache }}; it must be ReadWriteMany.
+{{- end }}
 {{- end }}
 {{- end }}
 {{- range $shape := .resolved.shapes }}

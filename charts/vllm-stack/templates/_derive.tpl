@@ -3,9 +3,10 @@
 {{- $w := .w }}{{ $body := $w.body }}{{ $r := .root.resolved }}{{ $engine := $w.engine -}}
 {{- if $w.kindChosen }}{{ include "vllm-stack.deriveKind" . }}{{ end -}}
 {{/* What pods wait for a download beside them, which has the same budget. */}}
-{{- $beside := and (eq ($body.source.download | default "") "job") (eq (toString ($body.source.job).hook) "false") -}}
-{{- $_ := set $w "waitSeconds" (ternary $w.budgetSeconds 0 $beside) -}}
-{{- $_ := set $r "timeoutSeconds" (max ($r.timeoutSeconds | default 0) (add $w.waitSeconds $w.rolloutSeconds)) -}}
+{{- if and (eq (toString $body.source.download) "job") (eq (toString ($body.source.job).hook) "false") -}}
+{{- $_ := set $w "waitSeconds" $w.budgetSeconds -}}
+{{- $_ := set $r "timeoutSeconds" (max $r.timeoutSeconds (add $w.waitSeconds $w.rolloutSeconds)) -}}
+{{- end -}}
 {{- if $w.scaler }}{{ include "vllm-stack.scaling" . }}{{ end -}}
 {{- if and (eq $body.cache.type "claim") (not $w.claim) -}}
 {{- $_ := set $w "claim" (include "vllm-stack.name" (dict "full" (print $w.name "-cache") "limit" 63)) -}}
@@ -22,7 +23,7 @@
 {{- if $w.featured }}{{ include "vllm-stack.features" . }}{{ end -}}
 {{- if $w.observed }}{{ include "vllm-stack.observe" . }}{{ end -}}
 {{- if $w.extended }}{{ include "vllm-stack.extension" . }}{{ end -}}
-{{- $envKey := "" }}{{ range list $w.sourceEnv $w.traceEnv }}{{ if . }}{{ $envKey = print $envKey (toJson .) }}{{ end }}{{ end -}}
+{{- $envKey := "" }}{{ if or $w.sourceEnv $w.traceEnv }}{{ $envKey = toJson (list $w.sourceEnv $w.traceEnv) }}{{ end -}}
 {{- if not (hasKey $w.envs $envKey) }}{{ $_ := set $w.envs $envKey (include "vllm-stack.env" .) }}{{ end -}}
 {{- $_ := set $w "env" (get $w.envs $envKey) -}}
 {{- include "vllm-stack.args" . -}}

@@ -16,7 +16,7 @@ metadata:
     {{- range $name, $value := $labels }}
     {{ $name }}: {{ quote $value }}
     {{- end }}
-  {{- include "vllm-stack.podAnnotations" . }}
+  {{- if or $texts.annotated $w.config }}{{ include "vllm-stack.podAnnotations" . }}{{ end }}
 spec:
   {{- $texts.podStart }}
   {{- if $body.scheduling.antiAffinity }}{{ include "vllm-stack.placement" . }}{{ else }}{{ $texts.placement }}{{ end }}
@@ -62,7 +62,7 @@ spec:
       {{- if $w.claim }}
       persistentVolumeClaim: {claimName: {{ $w.claim }}}
       {{- else }}
-      emptyDir: {{ ternary (dict "sizeLimit" $cache.size) dict (hasKey $cache "size") | toJson }}
+      emptyDir: {{ $texts.emptyDir }}
       {{- end }}
     {{- end }}
     - {name: tmp, emptyDir: {}}

@@ -4,6 +4,9 @@
 {{- define "vllm-stack.podTexts" -}}
 {{- $texts := .w.texts -}}
 {{- range $text := list "podStart" "engineStart" "engineRest" }}{{ $_ := set $texts $text (include (print "vllm-stack." $text) $) }}{{ end -}}
+{{- $dir := dict }}{{ if hasKey .w.body.cache "size" }}{{ $_ := set $dir "sizeLimit" .w.body.cache.size }}{{ end -}}
+{{- $_ := set $texts "emptyDir" (toJson $dir) -}}
+{{- $_ := set $texts "annotated" (or .w.body.podAnnotations .w.body.rollout.restartedAt .root.resolved.secretChecksum (.root.Values.monitoring).scrapeAnnotations (ne (.root.Values.mesh | default "none") "none")) -}}
 {{- if not .w.body.scheduling.antiAffinity }}{{ $_ := set $texts "placement" (include "vllm-stack.placement" .) }}{{ end -}}
 {{- end -}}
 

@@ -1,5 +1,6 @@
 {{/*
 root -> .resolved, once per render: {models, workloads, shapes, engines, secretEnv, secretChecksum, serviceAccount}.
+Models and workloads are maps, for a list of hundreds is copied whenever one is added; a model's main variant is first.
 A workload is {model, variant, path, name, body, args, …}: `body` is defaults < model < variant with nulls
 dropped (absent means unset), the rest is derived here. Templates read this and never .Values.models.
 Models that differ in their source and names only have one shape, see _shape.tpl.
@@ -7,7 +8,7 @@ Models that differ in their source and names only have one shape, see _shape.tpl
 {{- define "vllm-stack.resolve" -}}
 {{- if not (hasKey . "resolved") -}}
 {{- $root := . -}}
-{{- $r := dict "models" list "workloads" list "errors" list "seen" dict "engines" dict "shapes" dict "storage" dict "downloads" dict -}}
+{{- $r := dict "models" dict "workloads" dict "errors" list "seen" dict "engines" dict "shapes" dict "storage" dict "downloads" dict -}}
 {{- $_ := set . "resolved" $r -}}
 {{- $_ := set $r "commonLabels" (.Values.commonLabels | default dict) -}}
 {{- include "vllm-stack.resolveSecrets" . -}}
@@ -26,8 +27,10 @@ Models that differ in their source and names only have one shape, see _shape.tpl
 {{- include "vllm-stack.shape" (dict "root" $root "id" $id "base" $defaults "over" $over) }}{{ $shape = get $r.shapes $id -}}
 {{- end -}}
 {{- if $shape.enabled -}}
-{{- $named := pick $model "source" "servedNames" }}{{ $body := omit $shape.merged "" -}}
-{{- include "vllm-stack.overlay" (dict "body" $body "over" $named) -}}
+{{- $body := omit $shape.merged "" }}{{ $source := $model.source -}}
+{{- if kindIs "map" $source }}{{ $source = omit $body.source "" }}{{ include "vllm-stack.overlay" (dict "body" $source "over" $model.source) }}{{ end -}}
+{{- if hasKey $model "source" }}{{ $_ := set $body "source" $source }}{{ end -}}
+{{- if hasKey $model "servedNames" }}{{ $_ := set $body "servedNames" $model.servedNames }}{{ end -}}
 {{- if $r.nulls }}{{ include "vllm-stack.prune" $body }}{{ include "vllm-stack.complete" $body }}{{ end -}}
 {{- $full := print $root.Release.Name "-" $key -}}
 {{- $name := include "vllm-stack.name" (dict "full" $full "limit" 63) -}}
@@ -52,21 +55,24 @@ Models that differ in their source and names only have one shape, see _shape.tpl
 {{- $_ := set $w "servedNames" $m.servedNames -}}
 {{- if or $own $of.scaler }}{{ $_ := set $w "body" (set (set (omit $of.body "") "source" $body.source) "servedNames" $body.servedNames) -}}
 {{- else }}{{ $_ := set $w "body" $body }}{{ end -}}
+{{- $at := print $key " " -}}
 {{- if eq $variant "main" -}}
 {{- $_ := set $w "path" (print "models." $key) }}{{ $_ := set $w "name" $name -}}
 {{- else -}}
-{{- $_ := set $w "path" (print "models." $key ".variants." $variant) -}}
+{{- $at = print $at $variant }}{{ $_ := set $w "path" (print "models." $key ".variants." $variant) -}}
 {{- $_ := set $w "name" (include "vllm-stack.name" (dict "full" (print $full "-" $variant) "limit" 63)) -}}
 {{- end -}}
 {{- include "vllm-stack.derive" (dict "root" $root "w" $w) -}}
+{{- if not $m.workloads }}{{ $_ := set $m "main" $w }}{{ end -}}
 {{- $_ := set $m "workloads" (append $m.workloads $w) -}}
-{{- $_ := set $r "workloads" (append $r.workloads $w) -}}
+{{- $_ := set $r.workloads $at $w -}}
 {{- end -}}
 {{- end -}}
-{{- if $m.workloads }}{{ $_ := set $r "models" (append $r.models $m) }}{{ end -}}
+{{- if $m.workloads }}{{ $_ := set $r.models $key $m }}{{ end -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
+{{- range $r.workloads }}{{ $_ := set $r "first" . }}{{ break }}{{ end -}}
 {{- if ne ((.Values.routing).kind | default "none") "none" }}{{ include "vllm-stack.resolveRoutes" . }}{{ end -}}
 {{- include "vllm-stack.validate" . -}}
 {{- end -}}

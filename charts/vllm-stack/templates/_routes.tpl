@@ -4,9 +4,8 @@ prefix with certain headers get: {prefix, headers, entries, backends}; a backend
 Rules with more headers come first, then in the order of their headers: what a Gateway does and others do by order.
 */}}
 {{- define "vllm-stack.resolveRoutes" -}}
-{{- $root := . }}{{ $r := .resolved }}{{ $models := dict }}{{ $routes := list -}}
+{{- $root := . }}{{ $r := .resolved }}{{ $models := $r.models }}{{ $routes := list -}}
 {{- $defaults := .Values.routing.defaults | default dict -}}
-{{- range $m := $r.models }}{{ $_ := set $models $m.key $m }}{{ end -}}
 {{- range $key, $route := .Values.routing.routes -}}
 {{- $body := mergeOverwrite (deepCopy $defaults) (deepCopy (omit $route "models")) -}}
 {{- include "vllm-stack.prune" $body -}}
@@ -54,7 +53,7 @@ Rules with more headers come first, then in the order of their headers: what a G
 {{/* {root, entry} -> JSON list of backends: the model's Service, or one of each variant that has a weight, which is then rendered. */}}
 {{- define "vllm-stack.backends" -}}
 {{- $e := .entry }}{{ $m := $e.model }}{{ $r := .root.resolved }}{{ $found := list -}}
-{{- $port := int ($m.body.service.port | default 8000) -}}
+{{- $port := $m.main.servicePort -}}
 {{- if $e.own.variants -}}
 {{- $workloads := dict }}{{ range $w := $m.workloads }}{{ $_ := set $workloads $w.variant $w }}{{ end -}}
 {{- range $variant, $share := $e.own.variants -}}

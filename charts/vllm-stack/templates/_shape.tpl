@@ -19,6 +19,7 @@ have few shapes, so that what follows from a shape is derived, judged and render
 {{- $engine := .root.Files.Get (print "files/engines/" $engineName ".yaml") | fromYaml -}}
 {{- range $kind, $names := $engine.flags }}{{ $_ := set $engine.flags $kind (print " " (trim $names) " ") }}{{ end -}}
 {{- range $flag, $names := $engine.choices }}{{ $_ := set $engine.choices $flag (print " " (trim $names) " ") }}{{ end -}}
+{{- $_ := set $engine "servicePorts" (omit ($engine.ports | default dict) "metrics") -}}
 {{- $_ := set $r.engines $engineName $engine -}}
 {{- end -}}
 {{- $engine := get $r.engines $engineName -}}
@@ -41,7 +42,7 @@ have few shapes, so that what follows from a shape is derived, judged and render
 {{- $_ := set $w "kindChosen" (or (gt $nodes 1) (eq $body.cache.type "perReplica") (ne ($body.workload | default "auto") "auto")) -}}
 {{- include "vllm-stack.deriveMemory" . -}}
 
-{{- $_ := set $w "replicas" (int (ternary $body.replicas 1 (hasKey $body "replicas"))) -}}
+{{- $_ := set $w "replicas" (int (ternary $body.replicas 1 (hasKey $body "replicas"))) }}{{ $_ := set $w "leastReplicas" $w.replicas -}}
 {{- $grace := add $engine.exitSeconds (int $body.shutdown.preStopSeconds) (int $body.shutdown.drainSeconds) -}}
 {{- with $body.scheduling.spot }}{{ with .noticeSeconds }}{{ $grace = int . }}{{ end }}{{ end -}}
 {{- $_ := set $w "graceSeconds" $grace -}}
@@ -51,7 +52,8 @@ have few shapes, so that what follows from a shape is derived, judged and render
 {{/* How long a rollout may take: each wave of pods stops, then starts. */}}
 {{- $wave := 1 }}{{ range pick $body.rollout "maxSurge" "maxUnavailable" }}{{ if not (kindIs "string" .) }}{{ $wave = max $wave . }}{{ end }}{{ end -}}
 {{- $waves := div (add $w.replicas $wave -1) $wave | max 1 -}}
-{{- $_ := set $w "rolloutSeconds" (mul $waves (add (ternary $budget 900 (gt $budget 0)) $grace)) -}}
+{{- $_ := set $w "rolloutSeconds" (mul $waves (add (ternary $budget 900 (gt $budget 0)) $grace)) }}{{ $_ := set $w "waitSeconds" 0 -}}
+{{- $_ := set $r "timeoutSeconds" (max ($r.timeoutSeconds | default 0) $w.rolloutSeconds) -}}
 
 {{- $_ := set $w "claim" (ternary ($body.cache.claimName | default "") "" (has $body.cache.type (list "claim" "existingClaim"))) -}}
 {{- $template := $body.chatTemplate | default "" }}{{ $files := dict -}}
@@ -63,6 +65,7 @@ have few shapes, so that what follows from a shape is derived, judged and render
 {{- range $part := list "volumes" "mounts" "containers" "initContainers" "featureArgs" "ownArgs" }}{{ $_ := set $w $part list }}{{ end -}}
 {{- $_ := set $w "role" ($body.role | default "server") -}}
 {{- $_ := set $w "port" $engine.port }}{{ $_ := set $w "portName" "http" -}}
+{{- $_ := set $w "servicePort" (int ($body.service.port | default 8000)) -}}
 {{- $_ := set $w "balancing" ($p.balancing | default "internal") -}}
 {{- if or (gt $nodes 1) (ne $w.role "server") }}{{ include "vllm-stack.deriveGroup" . }}{{ end -}}
 {{- $featured := or $body.lora.enabled $body.lora.adapters $body.lora.dynamic $body.warmup.prompts $body.tls.existingSecret -}}
@@ -78,6 +81,7 @@ have few shapes, so that what follows from a shape is derived, judged and render
 {{- include "vllm-stack.validateEngine" . -}}
 {{- include "vllm-stack.validateShape" . -}}
 {{- include "vllm-stack.validateFeatures" . -}}
+{{- $_ := set $w "advice" (include "vllm-stack.shapeAdvice" . | splitList "\n" | compact) -}}
 
 {{/* Filled when they are needed: the environment by what a source adds to it, and the texts of _pod_texts.tpl. */}}
 {{- $_ := set $w "envs" dict }}{{ $_ := set $w "texts" dict -}}

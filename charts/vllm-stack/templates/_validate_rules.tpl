@@ -51,7 +51,7 @@
 {{- end -}}
 {{- $_ := set $served $alias (dict "prefix" $rule.prefix "model" $e.model.key) -}}
 {{- end -}}
-{{- $api := (first $e.model.workloads).engine.api | default "/v1" -}}
+{{- $api := $e.model.main.engine.api | default "/v1" -}}
 {{- if ne $api "/v1" -}}
 {{- $errors = append $errors (printf "%s: the engine of %s answers under %s, and routes publish /v1 only; set a route of your own in extraObjects" $e.at $e.model.key $api) -}}
 {{- end -}}

@@ -17,8 +17,10 @@ variant inherits is reported once, at the model. */}}
 {{- $w := .w }}{{ $body := $w.body }}{{ $p := $body.parallelism -}}
 {{- include "vllm-stack.validateSource" . -}}
 {{- if $w.scaler }}{{ include "vllm-stack.validateScaling" . }}{{ end -}}
+{{- if $w.own -}}
 {{- range $key, $_ := pick $w.own "source" "servedNames" "service" "tls" "variants" -}}
 {{- include "vllm-stack.error" (list $ $key (print "variants share it, they are workloads of one model; set models." $w.model "." $key)) -}}
+{{- end -}}
 {{- end -}}
 {{- if or (hasKey $w "ownClaims") $body.scheduling.exclusiveTopology }}{{ include "vllm-stack.validateKind" . }}{{ end -}}
 {{- if or (gt $w.nodes 1) (ne $w.balancing "internal") }}{{ include "vllm-stack.validateGroup" . }}{{ end -}}
