@@ -39,6 +39,6 @@ releases have one, whatever the number of models: `workloads`, as <model>;<varia
 {{- $own := dict "prometheus.io/scrape" "true" "prometheus.io/path" (include "vllm-stack.metricsPath" .w) "prometheus.io/port" $port -}}
 {{- if .w.body.tls.existingSecret }}{{ $_ := set $own "prometheus.io/scheme" "https" }}{{ end -}}
 {{- range $name, $value := $own }}{{ if not (hasKey ($.w.body.podAnnotations | default dict) $name) }}
-    {{ $name }}: {{ include "vllm-stack.scalar" $value | quote }}
+        {{ $name }}: {{ include "vllm-stack.scalar" $value | quote }}
 {{- end }}{{ end -}}
 {{- end -}}

@@ -8,19 +8,19 @@
 {{- if $s.antiAffinity }}{{ $affinity = include "vllm-stack.antiAffinity" (dict "w" .w "affinity" $affinity) | fromYaml }}{{ end -}}
 {{- range $label, $value := $s.nodeSelector }}{{ $_ := set $selector $label $value }}{{ end -}}
 {{- with $selector }}
-  nodeSelector: {{ toJson . }}
+      nodeSelector: {{ toJson . }}
 {{- end }}
 {{- with $affinity }}
-  affinity: {{ toJson . }}
+      affinity: {{ toJson . }}
 {{- end }}
 {{- if or $a.resource $s.tolerations }}
-  tolerations:
-    {{- with $a.resource }}
-    - {key: {{ . }}, operator: Exists, effect: NoSchedule}
-    {{- end }}
-    {{- range $s.tolerations }}
-    - {{ toJson . }}
-    {{- end }}
+      tolerations:
+        {{- with $a.resource }}
+        - {key: {{ . }}, operator: Exists, effect: NoSchedule}
+        {{- end }}
+        {{- range $s.tolerations }}
+        - {{ toJson . }}
+        {{- end }}
 {{- end }}
 {{- end -}}
 
@@ -28,17 +28,17 @@
 {{- define "vllm-stack.spread" -}}
 {{- $s := .w.body.scheduling }}{{ $spread := .w.spread -}}
 {{- if or $spread $s.topologySpreadConstraints }}
-  topologySpreadConstraints:
-    {{- range $spread }}
-    - topologyKey: {{ . }}
-      maxSkew: 1
-      whenUnsatisfiable: ScheduleAnyway
-      matchLabelKeys: [{{ ternary "pod-template-hash" "controller-revision-hash" (eq $.w.kind "Deployment") }}]
-      labelSelector: {matchLabels: {app.kubernetes.io/instance: {{ quote $.root.Release.Name }}, vllm-stack.io/model: {{ quote $.w.model }}, vllm-stack.io/variant: {{ quote $.w.variant }}}}
-    {{- end }}
-    {{- range $s.topologySpreadConstraints }}
-    - {{ hasKey . "labelSelector" | ternary . (set (deepCopy .) "labelSelector" (dict "matchLabels" ($.w.selector | fromYaml))) | toJson }}
-    {{- end }}
+      topologySpreadConstraints:
+        {{- range $spread }}
+        - topologyKey: {{ . }}
+          maxSkew: 1
+          whenUnsatisfiable: ScheduleAnyway
+          matchLabelKeys: [{{ if eq $.w.kind "Deployment" }}pod-template-hash{{ else }}controller-revision-hash{{ end }}]
+          labelSelector: {matchLabels: {app.kubernetes.io/instance: {{ quote $.root.Release.Name }}, vllm-stack.io/model: {{ quote $.w.model }}, vllm-stack.io/variant: {{ quote $.w.variant }}}}
+        {{- end }}
+        {{- range $s.topologySpreadConstraints }}
+        - {{ hasKey . "labelSelector" | ternary . (set (deepCopy .) "labelSelector" (dict "matchLabels" ($.w.selector | fromYaml))) | toJson }}
+        {{- end }}
 {{- end }}
 {{- end -}}
 

@@ -1,81 +1,81 @@
-{{/* {root, w} -> the pod template of a workload: the one pod spec. */}}
+{{/* {root, w} -> the pod template of a workload: the one pod spec, indented for a Deployment, which most workloads are. */}}
 {{- define "vllm-stack.pod" -}}
 {{- $w := .w }}{{ $body := $w.body }}{{ $r := .root.resolved }}{{ $cache := $body.cache }}{{ $texts := $w.texts -}}
 {{- if not $texts }}{{ include "vllm-stack.podTexts" . }}{{ end -}}
-{{- $labels := $body.podLabels }}{{ with $r.commonLabels }}{{ $labels = mergeOverwrite (deepCopy .) ($body.podLabels | default dict) }}{{ end -}}
-metadata:
-  labels:
-    {{- $w.selector | nindent 4 }}
-    {{- if and (ne $w.role "server") (not $w.headless) }}
-    llm-d.ai/role: {{ $w.role }}
-    {{- end }}
-    {{- if ne (.root.Values.mesh | default "none") "none" }}
-    {{- include "vllm-stack.meshLabels" . | trim | nindent 4 }}
-    {{- end }}
-    {{- with $w.wvaVariant }}{{ print "llm-d.ai/variant: " . | nindent 4 }}{{ end }}
-    {{- range $name, $value := $labels }}
-    {{ $name }}: {{ quote $value }}
-    {{- end }}
-  {{- if or $texts.annotated $w.config }}{{ include "vllm-stack.podAnnotations" . }}{{ end }}
-spec:
-  {{- $texts.podStart }}
-  {{- if $body.scheduling.antiAffinity }}{{ include "vllm-stack.placement" . }}{{ else }}{{ $texts.placement }}{{ end }}
-  {{- include "vllm-stack.spread" . }}
-  {{- if $body.accelerator.claims }}{{ include "vllm-stack.resourceClaims" . }}{{ end }}
-  {{- with $w.initContainers }}
-  initContainers:
-    {{- range . }}
-    - {{ toJson . }}
-    {{- end }}
-  {{- end }}
-  containers:
-    - name: engine
-      {{- $texts.engineStart }}
-      args:
-        {{- range $w.args }}
-        - {{ quote . }}
+{{- $labels := $body.podLabels }}{{ with $r.commonLabels }}{{ $labels = mergeOverwrite (deepCopy .) ($body.podLabels | default dict) }}{{ end }}
+    metadata:
+      labels:
+        {{- $w.selector | nindent 8 }}
+        {{- if and (ne $w.role "server") (not $w.headless) }}
+        llm-d.ai/role: {{ $w.role }}
         {{- end }}
-      env:
-        {{- $w.env }}
-      {{- $texts.engineRest }}
-      volumeMounts:
-        - {name: cache, mountPath: {{ $cache.mountPath | default "/cache" }}{{ with $w.cachePropagation }}, mountPropagation: {{ . }}{{ end }}}
-        - {name: tmp, mountPath: /tmp}
+        {{- if ne (.root.Values.mesh | default "none") "none" }}
+        {{- include "vllm-stack.meshLabels" . | trim | nindent 8 }}
+        {{- end }}
+        {{- with $w.wvaVariant }}{{ print "llm-d.ai/variant: " . | nindent 8 }}{{ end }}
+        {{- range $name, $value := $labels }}
+        {{ $name }}: {{ quote $value }}
+        {{- end }}
+      {{- if or $texts.annotated $w.config }}{{ include "vllm-stack.podAnnotations" . }}{{ end }}
+    spec:
+      {{- $texts.podStart }}
+      {{- if $body.scheduling.antiAffinity }}{{ include "vllm-stack.placement" . }}{{ else }}{{ $texts.placement }}{{ end }}
+      {{- include "vllm-stack.spread" . }}
+      {{- if $body.accelerator.claims }}{{ include "vllm-stack.resourceClaims" . }}{{ end }}
+      {{- with $w.initContainers }}
+      initContainers:
+        {{- range . }}
+        - {{ toJson . }}
+        {{- end }}
+      {{- end }}
+      containers:
+        - name: engine
+          {{- $texts.engineStart }}
+          args:
+            {{- range $w.args }}
+            - {{ quote . }}
+            {{- end }}
+          env:
+            {{- $w.env }}
+          {{- $texts.engineRest }}
+          volumeMounts:
+            - {name: cache, mountPath: {{ $cache.mountPath | default "/cache" }}{{ with $w.cachePropagation }}, mountPropagation: {{ . }}{{ end }}}
+            - {name: tmp, mountPath: /tmp}
+            {{- if $w.shm }}
+            - {name: shm, mountPath: /dev/shm}
+            {{- end }}
+            {{- with $w.modelMount }}
+            - {{ toJson . }}
+            {{- end }}
+            {{- if $w.config }}
+            - {name: config, mountPath: /etc/vllm-stack, readOnly: true}
+            {{- end }}
+            {{- range $w.mounts }}
+            - {{ toJson . }}
+            {{- end }}
+        {{- range $w.containers }}
+        - {{ toJson . }}
+        {{- end }}
+      volumes:
+        {{- if not $w.ownClaims }}
+        - name: cache
+          {{- if $w.claim }}
+          persistentVolumeClaim: {claimName: {{ $w.claim }}}
+          {{- else }}
+          emptyDir: {{ $texts.emptyDir }}
+          {{- end }}
+        {{- end }}
+        - {name: tmp, emptyDir: {}}
         {{- if $w.shm }}
-        - {name: shm, mountPath: /dev/shm}
+        - {name: shm, emptyDir: {medium: Memory, sizeLimit: {{ $w.shm }}}}
         {{- end }}
-        {{- with $w.modelMount }}
+        {{- with $w.modelVolume }}
         - {{ toJson . }}
         {{- end }}
         {{- if $w.config }}
-        - {name: config, mountPath: /etc/vllm-stack, readOnly: true}
+        - {name: config, configMap: {name: {{ $w.name }}}}
         {{- end }}
-        {{- range $w.mounts }}
+        {{- range $w.volumes }}
         - {{ toJson . }}
         {{- end }}
-    {{- range $w.containers }}
-    - {{ toJson . }}
-    {{- end }}
-  volumes:
-    {{- if not $w.ownClaims }}
-    - name: cache
-      {{- if $w.claim }}
-      persistentVolumeClaim: {claimName: {{ $w.claim }}}
-      {{- else }}
-      emptyDir: {{ $texts.emptyDir }}
-      {{- end }}
-    {{- end }}
-    - {name: tmp, emptyDir: {}}
-    {{- if $w.shm }}
-    - {name: shm, emptyDir: {medium: Memory, sizeLimit: {{ $w.shm }}}}
-    {{- end }}
-    {{- with $w.modelVolume }}
-    - {{ toJson . }}
-    {{- end }}
-    {{- if $w.config }}
-    - {name: config, configMap: {name: {{ $w.name }}}}
-    {{- end }}
-    {{- range $w.volumes }}
-    - {{ toJson . }}
-    {{- end }}
 {{- end -}}

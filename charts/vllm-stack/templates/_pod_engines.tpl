@@ -17,12 +17,12 @@
 
 {{/* Devices by dynamic resource allocation: the pod's claims, existing or made from the chart's template. */}}
 {{- define "vllm-stack.resourceClaims" }}
-  resourceClaims:
-    {{- range .w.body.accelerator.claims }}
-    {{- if .resourceClaimName }}
-    - {name: {{ .name }}, resourceClaimName: {{ .resourceClaimName }}}
-    {{- else }}
-    - {name: {{ .name }}, resourceClaimTemplateName: {{ .resourceClaimTemplateName | default (include "vllm-stack.claimTemplateName" (list $.w.name .name)) }}}
-    {{- end }}
-    {{- end }}
+      resourceClaims:
+        {{- range .w.body.accelerator.claims }}
+        {{- if .resourceClaimName }}
+        - {name: {{ .name }}, resourceClaimName: {{ .resourceClaimName }}}
+        {{- else }}
+        - {name: {{ .name }}, resourceClaimTemplateName: {{ .resourceClaimTemplateName | default (include "vllm-stack.claimTemplateName" (list $.w.name .name)) }}}
+        {{- end }}
+        {{- end }}
 {{- end -}}

@@ -5,23 +5,23 @@
 {{- $restartedAt := .w.body.rollout.restartedAt }}{{ $mesh := ne (.root.Values.mesh | default "none") "none" -}}
 {{- $scrape := and (.root.Values.monitoring).scrapeAnnotations (not .w.headless) (include "vllm-stack.metricsPath" .w) -}}
 {{- if or $mesh $scrape .w.config .root.resolved.secretChecksum $restartedAt .w.body.podAnnotations }}
-  annotations:
-    {{- range $name, $value := .w.body.podAnnotations }}
-    {{ $name }}: {{ quote $value }}
-    {{- end }}
-    {{- if $mesh }}
-    {{- include "vllm-stack.meshAnnotations" . | trim | nindent 4 }}
-    {{- end }}
-    {{- if $scrape }}{{ include "vllm-stack.scrapeAnnotations" . }}{{ end }}
-    {{- with .w.config }}
-    checksum/config: {{ toJson . | sha256sum }}
-    {{- end }}
-    {{- with .root.resolved.secretChecksum }}
-    checksum/secrets: {{ . }}
-    {{- end }}
-    {{- with $restartedAt }}
-    vllm-stack.io/restarted-at: {{ quote . }}
-    {{- end }}
+      annotations:
+        {{- range $name, $value := .w.body.podAnnotations }}
+        {{ $name }}: {{ quote $value }}
+        {{- end }}
+        {{- if $mesh }}
+        {{- include "vllm-stack.meshAnnotations" . | trim | nindent 8 }}
+        {{- end }}
+        {{- if $scrape }}{{ include "vllm-stack.scrapeAnnotations" . }}{{ end }}
+        {{- with .w.config }}
+        checksum/config: {{ toJson . | sha256sum }}
+        {{- end }}
+        {{- with .root.resolved.secretChecksum }}
+        checksum/secrets: {{ . }}
+        {{- end }}
+        {{- with $restartedAt }}
+        vllm-stack.io/restarted-at: {{ quote . }}
+        {{- end }}
 {{- end }}
 {{- end -}}
 
@@ -44,11 +44,11 @@
 {{- range $from := list $engine.env $secrets (.w.podEnv | default dict) (.w.traceEnv | default dict) (.w.sourceEnv | default dict) $body.env }}{{ range $name, $value := $from }}{{ $_ := set $env $name $value }}{{ end }}{{ end -}}
 {{- range $name, $value := $env }}
 {{- if kindIs "map" $value }}
-        - {name: {{ $name }}, valueFrom: {{ toJson $value.valueFrom }}}
+            - {name: {{ $name }}, valueFrom: {{ toJson $value.valueFrom }}}
 {{- else if kindIs "string" $value }}
-        - {name: {{ $name }}, value: {{ quote $value }}}
+            - {name: {{ $name }}, value: {{ quote $value }}}
 {{- else if not (kindIs "invalid" $value) }}
-        - {name: {{ $name }}, value: {{ include "vllm-stack.scalar" $value | quote }}}
+            - {name: {{ $name }}, value: {{ include "vllm-stack.scalar" $value | quote }}}
 {{- end }}
 {{- end }}
 {{- end -}}
