@@ -5,7 +5,7 @@
 {{- if hasPrefix "hf://" $uri -}}
 {{- /* hf://org/name; no pattern, which Helm would compile for each of many models. */}}
 {{- $parts := splitList "/" $uri -}}
-{{- $known = and (eq (len $parts) 4) (not (or (has "" (slice $parts 2)) (contains " " $uri))) -}}
+{{- $known = and (eq (len $parts) 4) (eq (len (compact $parts)) 3) (not (contains " " $uri)) -}}
 {{- else -}}
 {{- $scheme = regexFind "^([a-z0-9]+://|/)" $uri -}}
 {{- $pattern := get (dict "pvc://" "^pvc://[^/ ][^ ]*$" "s3://" "^s3://[^/ ]+/[^ ]+$" "oci://" "^oci://[^/ ]+/[^ ]+$" "/" "^/[^ ]+$") $scheme -}}
