@@ -3,7 +3,7 @@
 {{- $w := .w }}{{ $body := $w.body }}{{ $r := .root.resolved }}{{ $engine := $w.engine -}}
 {{- if $w.kindChosen }}{{ include "vllm-stack.deriveKind" . }}{{ end -}}
 {{/* What pods wait for a download beside them, which has the same budget. */}}
-{{- if and (eq (toString $body.source.download) "job") (eq (toString ($body.source.job).hook) "false") -}}
+{{- if and (eq (toString $w.source.download) "job") (eq (toString ($w.source.job).hook) "false") -}}
 {{- $_ := set $w "waitSeconds" $w.budgetSeconds -}}
 {{- $_ := set $r "timeoutSeconds" (max $r.timeoutSeconds (add $w.waitSeconds $w.rolloutSeconds)) -}}
 {{- end -}}

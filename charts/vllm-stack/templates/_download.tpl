@@ -3,7 +3,7 @@
 and as w.download. A claim of `storage.claims` that a hook fills is made by a hook too.
 */}}
 {{- define "vllm-stack.download" -}}
-{{- $w := .w }}{{ $r := .root.resolved }}{{ $source := $w.body.source }}{{ $job := $source.job | default dict -}}
+{{- $w := .w }}{{ $r := .root.resolved }}{{ $source := $w.source }}{{ $job := $source.job | default dict -}}
 {{- $key := print $w.modelClaim " " $w.modelPath -}}
 {{- if not (hasKey $r.downloads $key) -}}
 {{- $_ := set $r.downloads $key (dict "key" $key "w" $w "source" $source "job" $job "hook" (ne (toString $job.hook) "false")) -}}

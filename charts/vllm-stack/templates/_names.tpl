@@ -5,11 +5,11 @@ A selector holds nothing that a user can set beside the names of release, model 
 
 {{/* {full, limit} -> a DNS-1035 name of at most limit characters; what was changed or cut is told apart by a hash. */}}
 {{- define "vllm-stack.name" -}}
+{{- if and (le (len .full) .limit) (ge .full "a") (not (contains "." .full)) -}}
+{{- .full -}}
+{{- else -}}
 {{- $name := .full | replace "." "-" -}}
 {{- if lt $name "a" }}{{ $name = print "r" $name }}{{ end -}}
-{{- if and (eq $name .full) (le (len $name) .limit) -}}
-{{- $name -}}
-{{- else -}}
 {{- trunc (int (sub .limit 9)) $name | trimSuffix "-" }}-{{ sha256sum .full | trunc 8 -}}
 {{- end -}}
 {{- end -}}

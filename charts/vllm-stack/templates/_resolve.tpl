@@ -1,8 +1,8 @@
 {{/*
 root -> .resolved, once per render: {models, workloads, shapes, engines, secretEnv, secretChecksum, serviceAccount}.
 Models and workloads are maps, for a list of hundreds is copied whenever one is added; a model's main variant is first.
-A workload is {model, variant, path, name, body, args, …}: `body` is defaults < model < variant with nulls
-dropped (absent means unset), the rest is derived here. Templates read this and never .Values.models.
+A workload is {model, variant, path, name, source, servedNames, body, args, …}: `body` is defaults < model < variant with
+nulls dropped (absent means unset), the rest is derived here. Templates read this and never .Values.models.
 Models that differ in their source and names only have one shape, see _shape.tpl.
 */}}
 {{- define "vllm-stack.resolve" -}}
@@ -27,16 +27,15 @@ Models that differ in their source and names only have one shape, see _shape.tpl
 {{- include "vllm-stack.shape" (dict "root" $root "id" $id "base" $defaults "over" $over) }}{{ $shape = get $r.shapes $id -}}
 {{- end -}}
 {{- if $shape.enabled -}}
-{{- $body := omit $shape.merged "" }}{{ $source := $model.source -}}
-{{- if kindIs "map" $source }}{{ $source = omit $body.source "" }}{{ include "vllm-stack.overlay" (dict "body" $source "over" $model.source) }}{{ end -}}
-{{- if hasKey $model "source" }}{{ $_ := set $body "source" $source }}{{ end -}}
-{{- if hasKey $model "servedNames" }}{{ $_ := set $body "servedNames" $model.servedNames }}{{ end -}}
-{{- if $r.nulls }}{{ include "vllm-stack.prune" $body }}{{ include "vllm-stack.complete" $body }}{{ end -}}
+{{- $body := $shape.merged }}{{ $source := $body.source -}}
+{{- if kindIs "map" $model.source }}{{ $source = omit $source "" }}{{ include "vllm-stack.overlay" (dict "body" $source "over" $model.source) }}
+{{- else if hasKey $model "source" }}{{ $source = dict }}{{ end -}}
+{{- if $r.nulls }}{{ include "vllm-stack.prune" $source }}{{ end -}}
+{{- $names := ternary $model.servedNames $body.servedNames (hasKey $model "servedNames") -}}
 {{- $full := print $root.Release.Name "-" $key -}}
 {{- $name := include "vllm-stack.name" (dict "full" $full "limit" 63) -}}
 {{- $selector := print $selectorStart (quote $key) -}}
-{{- $m := dict "key" $key "name" $name "selector" $selector "labels" (print $selector $moreLabels) "body" $body
-      "servedNames" ($body.servedNames | default (list $key)) "workloads" list -}}
+{{- $m := dict "key" $key "name" $name "selector" $selector "labels" (print $selector $moreLabels) "body" $body "workloads" list -}}
 {{- $variants := $model.variants | default dict }}{{ $order := list "main" -}}
 {{- if $variants }}{{ $order = prepend (without (keys $variants | sortAlpha) "main") "main" }}{{ end -}}
 {{- range $variant := $order -}}
@@ -52,9 +51,7 @@ Models that differ in their source and names only have one shape, see _shape.tpl
 {{- $w := omit $of "" -}}
 {{- $_ := set $w "model" $key }}{{ $_ := set $w "variant" $variant }}{{ $_ := set $w "own" $own -}}
 {{- $_ := set $w "selector" $labels }}{{ $_ := set $w "labels" (print $labels $moreLabels) -}}
-{{- $_ := set $w "servedNames" $m.servedNames -}}
-{{- if or $own $of.scaler }}{{ $_ := set $w "body" (set (set (omit $of.body "") "source" $body.source) "servedNames" $body.servedNames) -}}
-{{- else }}{{ $_ := set $w "body" $body }}{{ end -}}
+{{- $_ := set $w "source" $source }}{{ $_ := set $w "namesGiven" $names }}{{ $_ := set $w "servedNames" ($names | default (list $key)) -}}
 {{- $at := print $key " " -}}
 {{- if eq $variant "main" -}}
 {{- $_ := set $w "path" (print "models." $key) }}{{ $_ := set $w "name" $name -}}

@@ -4,7 +4,7 @@ modelMount (of the pod), revision, loadFormat, sourceEnv, and the download that 
 `storage.claims` stand for their claims, here and in the cache.
 */}}
 {{- define "vllm-stack.source" -}}
-{{- $w := .w }}{{ $source := $w.body.source }}{{ $r := .root.resolved }}{{ $uri := $source.uri | default "" -}}
+{{- $w := .w }}{{ $source := $w.source }}{{ $r := .root.resolved }}{{ $uri := $source.uri | default "" -}}
 {{- $_ := set $w "modelPath" (trimPrefix "hf://" $uri) -}}
 {{- $_ := set $w "revision" ($source.revision | default "") -}}
 {{- if and (hasKey $r.storage $w.claim) (eq $w.body.cache.type "existingClaim") -}}

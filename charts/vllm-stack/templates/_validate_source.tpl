@@ -1,6 +1,6 @@
 {{/* {root, w}: the rules of a model's source, see _validate.tpl. */}}
 {{- define "vllm-stack.validateSource" -}}
-{{- $w := .w }}{{ $source := $w.body.source }}{{ $uri := $source.uri | default "" }}{{ $job := $source.job | default dict -}}
+{{- $w := .w }}{{ $source := $w.source }}{{ $uri := $source.uri | default "" -}}
 {{- $scheme := "hf://" }}{{ $known := false -}}
 {{- if hasPrefix "hf://" $uri -}}
 {{- /* hf://org/name; no pattern, which Helm would compile for each of many models. */}}
@@ -35,7 +35,7 @@
 {{- end -}}
 {{- end -}}
 {{- if eq $source.download "job" }}{{ include "vllm-stack.validateDownload" . -}}
-{{- else if $job.claim -}}
+{{- else if ($source.job).claim -}}
 {{- include "vllm-stack.error" (list . "source.job.claim" "nothing is downloaded into it; set source.download: job, or remove it") -}}
 {{- end -}}
 {{- end -}}
@@ -43,7 +43,7 @@
 
 {{/* {root, w}: of a model that a Job downloads */}}
 {{- define "vllm-stack.validateDownload" -}}
-{{- $w := .w }}{{ $source := $w.body.source }}{{ $job := $source.job | default dict -}}
+{{- $w := .w }}{{ $source := $w.source }}{{ $job := $source.job | default dict -}}
 {{- if not (or (hasPrefix "hf://" $source.uri) (hasPrefix "s3://" $source.uri)) -}}
 {{- include "vllm-stack.error" (list . "source.download" (print "only hf:// and s3:// can be downloaded by a job, " $source.uri " is mounted as it is; set download: engine")) -}}
 {{- else if not $job.claim -}}

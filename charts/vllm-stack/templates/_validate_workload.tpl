@@ -25,7 +25,7 @@ variant inherits is reported once, at the model. */}}
 {{- if or (hasKey $w "ownClaims") $body.scheduling.exclusiveTopology }}{{ include "vllm-stack.validateKind" . }}{{ end -}}
 {{- if or (gt $w.nodes 1) (ne $w.balancing "internal") }}{{ include "vllm-stack.validateGroup" . }}{{ end -}}
 {{- if ne $w.role "server" }}{{ include "vllm-stack.validateRole" . }}{{ end -}}
-{{- if and $w.engine.nameIsPath $body.servedNames -}}
+{{- if and $w.engine.nameIsPath $w.namesGiven -}}
 {{- include "vllm-stack.error" (list . "servedNames" (printf "engine %s serves a model under its own path; remove it, clients ask for %s" $body.engine $w.modelPath)) -}}
 {{- end -}}
 {{- if and $w.engine.repository (not (regexMatch "^[A-Za-z0-9][A-Za-z0-9._-]*$" (first $w.servedNames))) -}}
