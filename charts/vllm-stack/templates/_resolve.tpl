@@ -35,7 +35,8 @@ Models that differ in their source and names only have one shape, see _shape.tpl
 {{- $full := print $root.Release.Name "-" $key -}}
 {{- $name := include "vllm-stack.name" (dict "full" $full "limit" 63) -}}
 {{- $selector := print $selectorStart (quote $key) -}}
-{{- $m := dict "key" $key "name" $name "selector" $selector "labels" (print $selector $moreLabels) "body" $body "workloads" list -}}
+{{- $m := dict "key" $key "name" $name "selector" $selector "labels" (print $selector $moreLabels) "body" $body "workloads" list
+      "servedNames" ($names | default (list $key)) -}}
 {{- $variants := $model.variants | default dict }}{{ $order := list "main" -}}
 {{- if $variants }}{{ $order = prepend (without (keys $variants | sortAlpha) "main") "main" }}{{ end -}}
 {{- range $variant := $order -}}
@@ -51,7 +52,7 @@ Models that differ in their source and names only have one shape, see _shape.tpl
 {{- $w := omit $of "" -}}
 {{- $_ := set $w "model" $key }}{{ $_ := set $w "variant" $variant }}{{ $_ := set $w "own" $own -}}
 {{- $_ := set $w "selector" $labels }}{{ $_ := set $w "labels" (print $labels $moreLabels) -}}
-{{- $_ := set $w "source" $source }}{{ $_ := set $w "namesGiven" $names }}{{ $_ := set $w "servedNames" ($names | default (list $key)) -}}
+{{- $_ := set $w "source" $source }}{{ $_ := set $w "namesGiven" $names }}{{ $_ := set $w "servedNames" $m.servedNames -}}
 {{- $at := print $key " " -}}
 {{- if eq $variant "main" -}}
 {{- $_ := set $w "path" (print "models." $key) }}{{ $_ := set $w "name" $name -}}
