@@ -1,0 +1,77 @@
+"""A real Prometheus on this machine that has given series and scrapes nothing."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import urllib.request
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from tests.charttest.load_servers import eventually
+
+from charttest import parts
+from charttest.cluster import process
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+READY_SECONDS = 300
+_LISTENS = re.compile(r'msg="Listening on" .*address=(127\.0\.0\.1:\d+)')
+
+
+@contextmanager
+def prometheus(folder: Path, openmetrics: str) -> Iterator[str]:
+    """Its address; `folder` gets what it keeps."""
+    found = parts.find_all(["prometheus", "promtool"])
+    page, data = folder / "page.txt", folder / "data"
+    page.write_text(openmetrics, encoding="utf-8")
+    made = subprocess.run(
+        [
+            str(found["promtool"]),
+            "tsdb",
+            "create-blocks-from",
+            "openmetrics",
+            "--quiet",
+            str(page),
+            str(data),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=READY_SECONDS,
+    )
+    assert made.returncode == 0, made.stderr
+    (folder / "prometheus.yaml").write_text("{}", encoding="utf-8")
+    command = [
+        str(found["prometheus"]),
+        f"--config.file={folder / 'prometheus.yaml'}",
+        f"--storage.tsdb.path={data}",
+        "--web.listen-address=127.0.0.1:0",
+    ]
+    log = folder / "prometheus.log"
+    started = process.start("prometheus", command, log, tied=True)
+    try:
+
+        def address() -> re.Match[str] | None:
+            assert started.alive, started.log_tail()
+            return _LISTENS.search(log.read_text(encoding="utf-8"))
+
+        eventually("Prometheus to listen", address, seconds=READY_SECONDS)
+        listens = address()
+        assert listens
+        url = f"http://{listens[1]}"
+        eventually("Prometheus to be ready", lambda: _ready(url), seconds=READY_SECONDS)
+        yield url
+    finally:
+        process.end(folder)
+
+
+def _ready(url: str) -> bool:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(f"{url}/-/ready", timeout=10):
+            return True
+    except OSError:
+        return False

@@ -1,0 +1,279 @@
+"""Pictures of the chart's dashboards, drawn from a real Prometheus that has an hour of every series they ask for."""
+
+from __future__ import annotations
+
+import json
+import re
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+from xml.etree import ElementTree as ET
+
+import pytest
+from tests.charttest.dashboard_series import END, ENGINES, SCALERS, START, page
+from tests.charttest.real_prometheus import prometheus
+
+from charttest.cli import main
+from charttest.errors import AnswerError, UsageError
+from charttest.picture import Server, Window, draw
+from charttest.picture.units import written
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.xdist_group("pictures")
+
+FILES = sorted((Path(__file__).parents[2] / "charts/vllm-stack/files/dashboards").glob("*.json"))
+WINDOW = Window(START, END)
+SPACE = "{http://www.w3.org/2000/svg}"
+# What Grafana makes of the variables at first, and of its interval for 15 s between scrapes.
+FIRST = {
+    "namespace": ".+",
+    "release": ".+",
+    "model": "llama-70b",
+    "gpu_namespace": "namespace",
+    "gpu_pod": "pod",
+    "__rate_interval": "60s",
+}
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with prometheus(tmp_path_factory.mktemp("prometheus"), page()) as address:
+        yield address
+
+
+def document(name: str) -> dict[str, Any]:
+    [path] = [path for path in FILES if path.stem == name]
+    found: dict[str, Any] = json.loads(path.read_text())
+    return found
+
+
+def one_panel(query: str, **panel: Any) -> dict[str, Any]:
+    """The fleet's dashboard with its first panel of lines alone, which asks this."""
+    found = document("fleet")
+    chosen = next(panel for panel in found["panels"] if panel["type"] == "timeseries")
+    chosen["targets"][0]["expr"] = query
+    return {**found, "panels": [{**chosen, **panel}]}
+
+
+def panels(picture: str) -> dict[str, ET.Element]:
+    """The parts of a picture by their titles."""
+    drawn = ET.fromstring(picture)  # noqa: S314 - made here
+    return {group.attrib["aria-label"]: group for group in drawn.iter(f"{SPACE}g")}
+
+
+def texts(part: ET.Element) -> list[str]:
+    return [element.text or "" for element in part.iter(f"{SPACE}text")]
+
+
+def lines(part: ET.Element) -> dict[str, str]:
+    """What is told of each line, and its path."""
+    paths = ((path.find(f"{SPACE}title"), path.attrib["d"]) for path in part.iter(f"{SPACE}path"))
+    return {title.text or "": path for title, path in paths if title is not None}
+
+
+def answer(url: str, query: str) -> list[tuple[dict[str, str], float]]:
+    """What Prometheus says at the end of the hour, asked without the code under test."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(
+        f"{url}/api/v1/query?{urlencode({'query': query, 'time': END})}", timeout=60
+    ) as response:
+        result = json.load(response)["data"]["result"]
+    return [(series["metric"], float(series["value"][1])) for series in result]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_every_panel_tells_what_prometheus_answers(url: str, path: Path) -> None:
+    dashboard = json.loads(path.read_text())
+    drawn = panels(draw(dashboard, Server(url), WINDOW))
+    assert set(drawn) == {panel["title"] for panel in dashboard["panels"]}
+    for panel in dashboard["panels"]:
+        unit, expected = panel["fieldConfig"]["defaults"]["unit"], set()
+        for target in panel["targets"]:
+            query = re.sub(r"\$(\w+)", lambda name: FIRST[name[1]], target["expr"])
+            highest = {
+                tuple(labels.items()): value
+                for labels, value in answer(url, f"max_over_time(({query})[3601s:15s])")
+            }
+            for labels, last in answer(url, query):
+                legend = re.sub(
+                    r"\{\{(\w+)\}\}", lambda name, labels=labels: labels[name[1]], target["legendFormat"]
+                )
+                top = written(highest[tuple(labels.items())], unit)
+                told = written(last, unit)
+                expected.add(told if panel["type"] == "stat" else f"{legend}: last {told}, highest {top}")
+        assert expected, panel["title"]
+        part = drawn[panel["title"]]
+        assert expected == (set(texts(part)[1:]) if panel["type"] == "stat" else set(lines(part))), panel[
+            "title"
+        ]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_picture_is_the_same_each_time_and_small(url: str, path: Path) -> None:
+    dashboard = json.loads(path.read_text())
+    first, second = (draw(dashboard, Server(url), WINDOW) for _ in range(2))
+    assert first == second
+    assert 20_000 < len(first) < 300_000
+    assert not re.search(r"nan|inf\b|None", first)
+    assert not re.search(
+        r"\d\.\d\d", re.sub(r"<title>.*?</title>|>[^<]*</text>|<rect.*?>", "", first).replace("0.45", "")
+    )
+
+
+def test_a_line_lies_where_the_marks_say(url: str) -> None:
+    part = panels(draw(document("fleet"), Server(url), WINDOW))["KV cache in use, fullest engine"]
+    marks = {
+        element.text: float(element.attrib["y"]) - 4
+        for element in part.iter(f"{SPACE}text")
+        if (element.text or "").endswith("%")
+    }
+    query = 'max by (model) (vllm:kv_cache_usage_perc{model="qwen3-8b"})'
+    [(_, expected)] = answer(url, query)
+    [path] = [path for told, path in lines(part).items() if told.startswith("qwen3-8b")]
+    bottom, top = marks["0%"], marks["100%"]
+    assert (bottom - float(path.split()[-1])) / (bottom - top) == pytest.approx(expected, abs=0.002)
+
+
+def test_chosen_values_narrow_the_queries_and_stand_in_the_head(url: str) -> None:
+    picture = draw(document("model"), Server(url), WINDOW, {"namespace": ["llm"], "model": ["qwen3-8b"]})
+    pods = {labels["pod"] for labels in ENGINES if labels["model"] == "qwen3-8b"}
+    part = panels(picture)["Requests in work, by pod"]
+    assert {told.partition(":")[0] for told in lines(part)} == pods
+    assert "namespace: llm; release: All; model: qwen3-8b" in texts(ET.fromstring(picture))  # noqa: S314 - made here
+    assert "2026-11-20 12:00:00 to 2026-11-20 13:00:00 UTC" in picture
+
+
+def test_what_is_replicas_is_drawn_in_steps(url: str) -> None:
+    drawn = panels(draw(document("autoscaling"), Server(url), WINDOW))
+    steps, slopes = drawn["Wanted and present replicas"], drawn["Requests in work"]
+    assert len(lines(steps)) == 2 * len(SCALERS)
+    assert all("L" not in path and "V" in path for path in lines(steps).values())
+    assert all("L" in path for path in lines(slopes).values())
+
+
+def test_a_panel_without_series_says_so_and_the_others_are_drawn(url: str) -> None:
+    found = one_panel("sum(absent_here)")
+    found["panels"].append(document("fleet")["panels"][0])
+    drawn = panels(draw(found, Server(url), WINDOW))
+    assert [texts(part)[-1] for part in drawn.values()] == ["No data", "4"]
+
+
+def test_a_value_that_is_no_number_is_a_gap(url: str) -> None:
+    # No division by zero before the middle of the hour, one after it.
+    query = f"sum(up) * 0 / (0 * sum(up) + (time() < bool {START + 1800}))"
+    [(told, path)] = lines(panels(draw(one_panel(query), Server(url), WINDOW))["Requests by model"]).items()
+    assert told.endswith("last 0 req/s, highest 0 req/s")
+    start, end = (float(x) for x in re.findall(r"[ML]([\d.]+)", path))
+    [whole] = lines(panels(draw(one_panel("sum(up)"), Server(url), WINDOW))["Requests by model"]).values()
+    left, right = (float(x) for x in re.findall(r"[ML]([\d.]+)", whole))
+    assert (start, (end - left) / (right - left)) == (left, pytest.approx(1785 / 3600, abs=0.01))
+
+
+def test_an_instant_query_is_asked_at_the_end(url: str) -> None:
+    found = one_panel("sum(up) + time()", type="stat")
+    found["panels"][0]["targets"][0]["instant"] = True
+    found["panels"][0]["fieldConfig"]["defaults"] = {"unit": "short"}
+    [part] = panels(draw(found, Server(url), WINDOW)).values()
+    assert texts(part)[1] == written(END + 4, "short")
+    assert [
+        element.attrib["fill"] for element in part.iter(f"{SPACE}text") if element.text == texts(part)[1]
+    ] == ["#cf222e"]  # Grafana's own threshold is 80
+
+
+def test_a_query_that_prometheus_refuses_is_named_with_its_panel(url: str) -> None:
+    with pytest.raises(AnswerError) as refused:
+        draw(one_panel("sum(rate(up[$__rate_interval])"), Server(url), WINDOW)
+    assert str(refused.value).startswith(
+        "vLLM: fleet, panel 'Requests by model', query A (sum(rate(up[60s])): Prometheus refuses it: "
+    )
+    assert "unclosed left parenthesis" in str(refused.value)
+    assert str(refused.value).endswith("; mend the query, or ask for a shorter time")
+
+
+def test_what_is_no_prometheus_is_named(url: str) -> None:
+    with pytest.raises(
+        AnswerError, match=r"/elsewhere: does not answer as a Prometheus \(HTTP 404\); is it up"
+    ):
+        draw(document("fleet"), Server(f"{url}/elsewhere"), WINDOW)
+
+
+@pytest.mark.parametrize(
+    ("variables", "told"),
+    [
+        (
+            {"release": ["other"]},
+            "vLLM: one model, variable release: other: there is no such value; there are prod",
+        ),
+        (
+            {"model": ["llama-70b", "qwen3-8b"]},
+            "vLLM: one model, variable model: llama-70b, qwen3-8b: it takes one value; give it once",
+        ),
+        (
+            {"modle": ["m"]},
+            "vLLM: one model, variable modle: is not there; there are namespace, release, model",
+        ),
+    ],
+)
+def test_a_choice_that_is_not_there_is_refused(url: str, variables: dict[str, list[str]], told: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        draw(document("model"), Server(url), WINDOW, variables)
+    assert str(refused.value) == told
+
+
+def test_a_time_without_engines_has_no_model_to_choose(url: str) -> None:
+    with pytest.raises(
+        UsageError, match="variable model: vllm:num_requests_running.* has no model to choose from"
+    ):
+        draw(document("model"), Server(url), Window(START - 90000, START - 86400))
+
+
+def test_the_command_draws_every_dashboard_and_prints_the_paths(
+    url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["picture", *map(str, FILES), "--prometheus", url, "--output", str(tmp_path / "new")]
+    command += ["--to", "2026-11-20T13:00:00Z", "--set", "model=qwen3-8b", "--set", "release=prod"]
+    assert main(command) == 0
+    targets = [tmp_path / "new" / f"{path.stem}.svg" for path in FILES]
+    assert capsys.readouterr().out.split() == [str(target) for target in targets]
+    chosen = {"release": ["prod"], "model": ["qwen3-8b"]}
+    for path, target in zip(FILES, targets, strict=True):
+        dashboard = json.loads(path.read_text())
+        names = {item["name"] for item in dashboard["templating"]["list"]}
+        own = {name: values for name, values in chosen.items() if name in names}
+        assert target.read_text() == draw(dashboard, Server(url), WINDOW, own)
+
+
+@pytest.mark.parametrize(
+    ("args", "told"),
+    [
+        (
+            ["--set", "modle=m"],
+            "--set modle=m: no dashboard has such a variable; they have gpu_namespace, gpu_pod,",
+        ),
+        (["--set", "model"], "--set model: a value is written NAME=VALUE, for example namespace=llm"),
+        (["--last", "1w"], "1w: is no duration; write a number and s, m, h or d, such as 30m"),
+        (["--last", "30m", "--from", "1"], "--last and --from exclude each other: give one of them"),
+        (["--to", "noon"], "noon: is no time; write 2026-11-20T12:00:00Z, or the seconds since 1970"),
+        (["--from", "7200", "--to", "3600"], "is no time; let the end be after the start"),
+    ],
+)
+def test_the_command_refuses(
+    args: list[str], told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["picture", *map(str, FILES), "--prometheus", "http://127.0.0.1:9", "--output", str(tmp_path)]
+    assert main([*command, *args]) == 2
+    assert told in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_server_that_is_away_and_what_is_no_address_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["picture", str(FILES[0]), "--output", str(tmp_path), "--prometheus"]
+    assert main([*command, "http://127.0.0.1:9"]) == 2
+    assert "http://127.0.0.1:9: does not answer as a Prometheus (<urlopen error" in capsys.readouterr().err
+    assert main([*command, "127.0.0.1:9090"]) == 2
+    assert "127.0.0.1:9090: is no address of a Prometheus; write http://HOST:PORT" in capsys.readouterr().err
