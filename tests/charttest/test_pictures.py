@@ -98,9 +98,9 @@ def test_every_panel_tells_what_prometheus_answers(url: str, path: Path) -> None
                 for labels, value in answer(url, f"max_over_time(({query})[3601s:15s])")
             }
             for labels, last in answer(url, query):
-                legend = re.sub(
-                    r"\{\{(\w+)\}\}", lambda name, labels=labels: labels[name[1]], target["legendFormat"]
-                )
+                legend = target["legendFormat"]
+                for name, value in labels.items():
+                    legend = legend.replace(f"{{{{{name}}}}}", value)
                 top = written(highest[tuple(labels.items())], unit)
                 told = written(last, unit)
                 expected.add(told if panel["type"] == "stat" else f"{legend}: last {told}, highest {top}")
@@ -118,9 +118,7 @@ def test_a_picture_is_the_same_each_time_and_small(url: str, path: Path) -> None
     assert first == second
     assert 20_000 < len(first) < 300_000
     assert not re.search(r"nan|inf\b|None", first)
-    assert not re.search(
-        r"\d\.\d\d", re.sub(r"<title>.*?</title>|>[^<]*</text>|<rect.*?>", "", first).replace("0.45", "")
-    )
+    assert not re.search(r'(?<![a-z])[dxy]="[^"]*\.\d\d', first)  # places have one decimal
 
 
 def test_a_line_lies_where_the_marks_say(url: str) -> None:
@@ -164,12 +162,17 @@ def test_a_panel_without_series_says_so_and_the_others_are_drawn(url: str) -> No
 def test_a_value_that_is_no_number_is_a_gap(url: str) -> None:
     # No division by zero before the middle of the hour, one after it.
     query = f"sum(up) * 0 / (0 * sum(up) + (time() < bool {START + 1800}))"
-    [(told, path)] = lines(panels(draw(one_panel(query), Server(url), WINDOW))["Requests by model"]).items()
-    assert told.endswith("last 0 req/s, highest 0 req/s")
-    start, end = (float(x) for x in re.findall(r"[ML]([\d.]+)", path))
-    [whole] = lines(panels(draw(one_panel("sum(up)"), Server(url), WINDOW))["Requests by model"]).values()
-    left, right = (float(x) for x in re.findall(r"[ML]([\d.]+)", whole))
-    assert (start, (end - left) / (right - left)) == (left, pytest.approx(1785 / 3600, abs=0.01))
+    config = {"defaults": {"unit": "reqps", "min": 0, "max": 4}}
+    found, whole = (
+        lines(panels(draw(one_panel(asked, fieldConfig=config), Server(url), WINDOW))["Requests by model"])
+        for asked in (query, "sum(up)")
+    )
+    assert list(found) == [": last 0 req/s, highest 0 req/s"]
+    (begin, until), (left, right) = (
+        [float(x) for x in re.findall(r"[ML]([\d.]+)", path)] for path in (*found.values(), *whole.values())
+    )
+    assert begin == left
+    assert (until - left) / (right - left) == pytest.approx(1785 / 3600, abs=0.01)
 
 
 def test_an_instant_query_is_asked_at_the_end(url: str) -> None:
@@ -225,7 +228,7 @@ def test_a_choice_that_is_not_there_is_refused(url: str, variables: dict[str, li
 
 def test_a_time_without_engines_has_no_model_to_choose(url: str) -> None:
     with pytest.raises(
-        UsageError, match="variable model: vllm:num_requests_running.* has no model to choose from"
+        UsageError, match=r"variable model: vllm:num_requests_running.* has no model to choose from"
     ):
         draw(document("model"), Server(url), Window(START - 90000, START - 86400))
 
