@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from charttest.errors import UsageError
 from charttest.picture import Window, instant, last, read
-from charttest.picture.answers import Line, legend
+from charttest.picture.answers import Line, legend, natural
 from charttest.picture.axes import of_time
 from charttest.picture.box import WIDTH, Box, box, height
 from charttest.picture.dashboard import Place, Variable
@@ -205,6 +205,10 @@ def test_a_variable_that_is_not_there_is_refused() -> None:
 def test_a_legend_leaves_out_labels_that_a_series_lacks() -> None:
     assert legend("{{variant}} {{ role }}", {"variant": "h100"}) == "h100"
     assert legend("p95", {"a": "b"}) == "p95"
+
+
+def test_lines_are_in_the_order_of_their_numbers() -> None:
+    assert sorted(["gpu 10", "gpu 9", "cpu", "gpu"], key=natural) == ["cpu", "gpu", "gpu 9", "gpu 10"]
 
 
 def test_a_line_is_broken_where_a_point_is_missing() -> None:

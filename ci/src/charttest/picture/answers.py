@@ -71,13 +71,18 @@ def ask(
             known = tuple(sample for sample in samples if math.isfinite(sample[1]))
             if known:
                 found.append(Line(legend(target.legend, labels), known, step))
-        lines += sorted(found, key=lambda line: line.legend)
+        lines += sorted(found, key=lambda line: natural(line.legend))
     return lines
 
 
 def legend(form: str, labels: Mapping[str, str]) -> str:
     """The name of a series by Grafana's legend format; a label that it lacks is left out."""
     return _LABEL.sub(lambda found: labels.get(found[1], ""), form).strip()
+
+
+def natural(text: str) -> list[tuple[int, str]]:
+    """To sort by: GPU 10 comes after GPU 9."""
+    return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", text)]
 
 
 def _answered(

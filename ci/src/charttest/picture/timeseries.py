@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from charttest.picture.dashboard import Panel
     from charttest.picture.window import Window
 
-HEAD, FOOT, SIDE = 56, 24, 26  # the room of the title and its sentence, of the times, and at the right
+HEAD, FOOT, SIDE = 56, 24, 34  # the room of the title and its sentence, of the times, and at the right
 MARKS, MARK_WIDTH = 6, 70  # marks at the left, and the room that one below takes
 GAP = 8  # between a mark's name and the plot
 LEAST_LEFT = 36  # half of the first time stands there
@@ -33,7 +33,7 @@ def draw(panel: Panel, lines: Sequence[Line], box: Box, window: Window) -> list[
     """The inside of the panel's box, below its title."""
     values = axes.of_values(panel, (value for line in lines for _, value in line.points), MARKS)
     named = legends.rows([line.legend for line in lines], box)
-    left = max(LEAST_LEFT, 2 * GAP + legends.LETTER * max(len(name) for _, name in values.marks))
+    left = max(LEAST_LEFT, 3 * GAP + legends.LETTER * max(len(name) for _, name in values.marks))
     inner = box.inside(left=left, top=HEAD, right=SIDE, bottom=FOOT + legends.ROW * len(named) + 4)
     times = axes.of_time(window, int(inner.width / MARK_WIDTH))
     parts = _grid(inner, values, times)
