@@ -12,8 +12,8 @@ STEP = 15
 BEFORE = 300  # rates look back
 RELEASE = {"namespace": "llm", "release": "prod"}
 ENGINES = [
-    {"model": "qwen3-8b", "variant": "default", "role": "both", "pod": "prod-qwen3-8b-7d9f6c5b4-2xkqz"},
-    {"model": "qwen3-8b", "variant": "default", "role": "both", "pod": "prod-qwen3-8b-7d9f6c5b4-p8w7m"},
+    {"model": "qwen3-8b", "variant": "default", "role": "server", "pod": "prod-qwen3-8b-7d9f6c5b4-2xkqz"},
+    {"model": "qwen3-8b", "variant": "default", "role": "server", "pod": "prod-qwen3-8b-7d9f6c5b4-p8w7m"},
     {"model": "llama-70b", "variant": "h100", "role": "prefill", "pod": "prod-llama-70b-h100-prefill-0"},
     {"model": "llama-70b", "variant": "h100", "role": "decode", "pod": "prod-llama-70b-h100-decode-0"},
 ]

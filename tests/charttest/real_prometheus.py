@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import ssl
 import subprocess
 import urllib.request
 from contextlib import contextmanager
@@ -17,13 +18,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from charttest.cluster.pki import Pki
+
 READY_SECONDS = 300
 _LISTENS = re.compile(r'msg="Listening on" .*address=(127\.0\.0\.1:\d+)')
 
 
 @contextmanager
-def prometheus(folder: Path, openmetrics: str) -> Iterator[str]:
-    """Its address; `folder` gets what it keeps."""
+def prometheus(folder: Path, openmetrics: str, keys: Pki | None = None) -> Iterator[str]:
+    """Its address, HTTPS where it gets keys; `folder` gets what it keeps."""
     found = parts.find_all(["prometheus", "promtool"])
     page, data = folder / "page.txt", folder / "data"
     page.write_text(openmetrics, encoding="utf-8")
@@ -50,6 +53,10 @@ def prometheus(folder: Path, openmetrics: str) -> Iterator[str]:
         f"--storage.tsdb.path={data}",
         "--web.listen-address=127.0.0.1:0",
     ]
+    if keys:
+        served = f"{{cert_file: {keys.server.certificate}, key_file: {keys.server.key}}}"
+        (folder / "web.yaml").write_text(f"tls_server_config: {served}", encoding="utf-8")
+        command.append(f"--web.config.file={folder / 'web.yaml'}")
     log = folder / "prometheus.log"
     started = process.start("prometheus", command, log, tied=True)
     try:
@@ -61,17 +68,18 @@ def prometheus(folder: Path, openmetrics: str) -> Iterator[str]:
         eventually("Prometheus to listen", address, seconds=READY_SECONDS)
         listens = address()
         assert listens
-        url = f"http://{listens[1]}"
-        eventually("Prometheus to be ready", lambda: _ready(url), seconds=READY_SECONDS)
+        url = f"{'https' if keys else 'http'}://{listens[1]}"
+        eventually("Prometheus to be ready", lambda: _ready(url, keys), seconds=READY_SECONDS)
         yield url
     finally:
         process.end(folder)
 
 
-def _ready(url: str) -> bool:
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+def _ready(url: str, keys: Pki | None) -> bool:
+    context = ssl.create_default_context(cafile=str(keys.authority.certificate) if keys else None)
+    handlers = (urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
     try:
-        with opener.open(f"{url}/-/ready", timeout=10):
+        with urllib.request.build_opener(*handlers).open(f"{url}/-/ready", timeout=10):
             return True
     except OSError:
         return False

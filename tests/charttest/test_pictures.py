@@ -15,6 +15,7 @@ from tests.charttest.dashboard_series import END, ENGINES, SCALERS, START, page
 from tests.charttest.real_prometheus import prometheus
 
 from charttest.cli import main
+from charttest.cluster import pki
 from charttest.errors import AnswerError, UsageError
 from charttest.picture import Server, Window, draw
 from charttest.picture.units import written
@@ -255,6 +256,21 @@ def test_the_command_draws_every_dashboard_and_prints_the_paths(
     for target in targets:
         assert "release: prod" in target.read_text()
         assert "2026-11-20 12:00:00 to 2026-11-20 13:00:00 UTC" in target.read_text()
+
+
+def test_a_server_with_a_certificate_is_asked_by_its_authority_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keys = pki.create(tmp_path / "pki", ("127.0.0.1",))
+    (tmp_path / "server").mkdir()
+    dashboard = tmp_path / "one.json"
+    dashboard.write_text(json.dumps(one_panel("vector(4)")))
+    command = ["picture", str(dashboard), "--output", str(tmp_path), "--prometheus"]
+    with prometheus(tmp_path / "server", "# EOF\n", keys) as address:
+        assert main([*command, address, "--ca", str(keys.authority.certificate)]) == 0
+        assert "last 4 req/s" in (tmp_path / "one.svg").read_text()
+        assert main([*command, address]) == 2
+    assert "CERTIFICATE_VERIFY_FAILED" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
