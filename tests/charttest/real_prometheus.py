@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 import ssl
 import subprocess
 import urllib.request
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 from tests.charttest.load_servers import eventually
 
@@ -73,6 +75,15 @@ def prometheus(folder: Path, openmetrics: str, keys: Pki | None = None) -> Itera
         yield url
     finally:
         process.end(folder)
+
+
+def answer(url: str, query: str, when: int) -> list[tuple[dict[str, str], float]]:
+    """What it says at a time: the labels and the value of each series."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    asked = urlencode({"query": query, "time": when})
+    with opener.open(f"{url}/api/v1/query?{asked}", timeout=READY_SECONDS) as response:
+        result = json.load(response)["data"]["result"]
+    return [(series["metric"], float(series["value"][1])) for series in result]
 
 
 def _ready(url: str, keys: Pki | None) -> bool:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-import urllib.request
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
 from xml.etree import ElementTree as ET
 
 import pytest
 from tests.charttest.dashboard_series import END, ENGINES, SCALERS, START, page
-from tests.charttest.real_prometheus import prometheus
+from tests.charttest.load_servers import serving
+from tests.charttest.real_prometheus import answer, prometheus
 
 from charttest.cli import main
 from charttest.cluster import pki
@@ -81,16 +81,6 @@ def lines(part: ET.Element) -> dict[str, str]:
     return {title.text or "": path for title, path in paths if title is not None}
 
 
-def answer(url: str, query: str) -> list[tuple[dict[str, str], float]]:
-    """What Prometheus says at the end of the hour, asked without the code under test."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(
-        f"{url}/api/v1/query?{urlencode({'query': query, 'time': END})}", timeout=60
-    ) as response:
-        result = json.load(response)["data"]["result"]
-    return [(series["metric"], float(series["value"][1])) for series in result]
-
-
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_every_panel_tells_what_prometheus_answers(url: str, drawn: dict[str, str], path: Path) -> None:
     dashboard = json.loads(path.read_text())
@@ -102,9 +92,9 @@ def test_every_panel_tells_what_prometheus_answers(url: str, drawn: dict[str, st
             query = re.sub(r"\$(\w+)", lambda name: FIRST[name[1]], target["expr"])
             highest = {
                 tuple(labels.items()): value
-                for labels, value in answer(url, f"max_over_time(({query})[3601s:15s])")
+                for labels, value in answer(url, f"max_over_time(({query})[3601s:15s])", END)
             }
-            for labels, last in answer(url, query):
+            for labels, last in answer(url, query, END):
                 legend = target["legendFormat"]
                 for name, value in labels.items():
                     legend = legend.replace(f"{{{{{name}}}}}", value)
@@ -139,7 +129,7 @@ def test_a_line_lies_where_the_marks_say(url: str, drawn: dict[str, str]) -> Non
         if (element.text or "").endswith("%")
     }
     query = 'max by (model) (vllm:kv_cache_usage_perc{model="qwen3-8b"})'
-    [(_, expected)] = answer(url, query)
+    [(_, expected)] = answer(url, query, END)
     [path] = [path for told, path in lines(part).items() if told.startswith("qwen3-8b")]
     bottom, top = marks["0%"], marks["100%"]
     assert (bottom - float(path.split()[-1])) / (bottom - top) == pytest.approx(expected, abs=0.002)
@@ -304,3 +294,19 @@ def test_a_server_that_is_away_and_what_is_no_address_are_refused(
     assert "http://127.0.0.1:9: does not answer as a Prometheus (<urlopen error" in capsys.readouterr().err
     assert main([*command, "127.0.0.1:9090"]) == 2
     assert "127.0.0.1:9090: is no address of a Prometheus; write http://HOST:PORT" in capsys.readouterr().err
+    assert main([*command, "https://127.0.0.1:9", "--ca", str(FILES[0])]) == 2
+    assert f"{FILES[0]}: holds no certificate (" in capsys.readouterr().err
+
+
+class Other(BaseHTTPRequestHandler):
+    """No web server."""
+
+    def do_GET(self) -> None:
+        self.wfile.write(b"220 mail\r\n\r\n")
+        self.close_connection = True
+
+
+def test_what_speaks_no_http_is_named() -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Other)
+    with serving(server), pytest.raises(AnswerError, match=r"does not answer as a Prometheus \(220 mail"):
+        draw(document("fleet"), Server(f"http://127.0.0.1:{server.server_port}"), WINDOW)

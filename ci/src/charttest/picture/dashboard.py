@@ -103,7 +103,7 @@ def read(document: Mapping[str, Any]) -> Dashboard:
             tuple(_variable(item, f"{title}, variable {item['name']}") for item in listed),
             tuple(_panel(item, f"{title}, panel {item.get('title', '')!r}") for item in document["panels"]),
         )
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         what = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
         raise UsageError(
             f"{document.get('title', 'a dashboard')}: cannot be read: {what}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import ssl
 import urllib.error
@@ -58,9 +59,8 @@ class Server:
     def _ask(self, path: str, form: Mapping[str, str] | None) -> Any:
         data = None if form is None else urlencode(form).encode()
         request = urllib.request.Request(f"{self.url.rstrip('/')}/api/v1/{path}", data)  # noqa: S310 - see above
-        context = ssl.create_default_context(cafile=str(self.ca) if self.ca else None)
         # It is on this machine or in its cluster: no proxy leads there.
-        handlers = (urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
+        handlers = (urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=self._trust()))
         try:
             with urllib.request.build_opener(*handlers).open(request, timeout=ANSWER_SECONDS) as response:
                 return json.load(response)["data"]
@@ -70,8 +70,16 @@ class Server:
             raise AnswerError(
                 f"Prometheus refuses it: {reason}", "mend the query, or ask for a shorter time"
             ) from error
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as error:
             raise self._no_prometheus(str(error)) from error
+
+    def _trust(self) -> ssl.SSLContext:
+        try:
+            return ssl.create_default_context(cafile=str(self.ca) if self.ca else None)
+        except OSError as error:
+            raise UsageError(
+                f"{self.ca}: holds no certificate ({error})", "give the authority's in PEM"
+            ) from error
 
     def _no_prometheus(self, why: str) -> AnswerError:
         return AnswerError(

@@ -22,10 +22,8 @@ HEAD, FOOT, SIDE = 56, 24, 34  # the room of the title and its sentence, of the 
 MARKS, MARK_WIDTH = 6, 70  # marks at the left, and the room that one below takes
 GAP = 8  # between a mark's name and the plot
 LEAST_LEFT = 36  # half of the first time stands there
-BESIDE, MOST_BESIDE = (
-    2,
-    7,
-)  # how far apart lines in steps lie, which often have the same value; not with many lines
+# Lines in steps often have the same value: so far apart they lie, unless they are more than so many.
+BESIDE, MOST_BESIDE = 2, 7
 GRID = "#e5e5e5"
 
 
