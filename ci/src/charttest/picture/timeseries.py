@@ -23,7 +23,7 @@ MARKS, MARK_WIDTH = 6, 70  # marks at the left, and the room that one below take
 GAP = 8  # between a mark's name and the plot
 LEAST_LEFT = 36  # half of the first time stands there
 # Lines in steps often have the same value: so far apart they lie, unless they are more than so many.
-BESIDE, MOST_BESIDE = 2, 7
+BESIDE, MOST_BESIDE = 1.5, 7
 GRID = "#e5e5e5"
 
 
