@@ -7,7 +7,7 @@ STAMP := $(VENV)/.stamp
 FAST  := $(BIN)/pytest -n 2 --dist loadgroup -m "not cluster"
 
 .DEFAULT_GOAL := help
-.PHONY: help venv parts demo test test-fast test-kind test-vllm soak lint docs bench lock clean
+.PHONY: help venv parts demo test test-fast test-kind test-vllm soak lint docs pictures bench lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 14
@@ -47,6 +47,9 @@ lint: venv ## ruff, mypy --strict, yamllint, charttest lint
 
 docs: venv ## Write docs/valuegen.md from valuegen's commands
 	@$(BIN)/python tools/valuegen/reference.py
+
+pictures: venv ## Draw the dashboards into docs/pictures (PROMETHEUS=URL; PICTURE="--last 30m" for options)
+	@$(BIN)/charttest picture charts/vllm-stack/files/dashboards/*.json --prometheus "$(PROMETHEUS)" --output docs/pictures $(PICTURE)
 
 bench: venv ## Measured figures of the README
 	@$(BIN)/python ci/bench.py

@@ -3,7 +3,8 @@
 usage: python ci/dashboards/make.py
 
 A description has a title, a sentence, a unit and the queries of each panel; everything else is the same for all of
-them. A test keeps charts/vllm-stack/files/dashboards equal to this.
+them but for `range` (lowest and highest value), `steps` (what is counted stays until it changes: no slopes) and
+`colours` (from which value on a stat is orange or red). A test keeps charts/vllm-stack/files/dashboards equal to this.
 """
 
 from __future__ import annotations
@@ -59,6 +60,20 @@ def variable(given: dict[str, Any]) -> dict[str, Any]:
     return made
 
 
+def look(panel: dict[str, Any], kind: str) -> dict[str, Any]:
+    """How the values of a panel are shown."""
+    shown = {"unit": panel["unit"], **dict(zip(("min", "max"), panel.get("range", ()), strict=False))}
+    if panel.get("steps"):
+        shown["custom"] = {"lineInterpolation": "stepAfter"}
+    if kind == "stat":
+        # Without thresholds of its own Grafana shows everything from 80 on in red.
+        colours = panel.get("colours", {})
+        steps = [{"color": "green" if colours else "text", "value": None}]
+        steps += [{"color": colour, "value": value} for value, colour in colours.items()]
+        shown["thresholds"] = {"mode": "absolute", "steps": steps}
+    return shown
+
+
 def panels(described: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The panels, placed row by row in the order of reading."""
     made: list[dict[str, Any]] = []
@@ -69,7 +84,6 @@ def panels(described: list[dict[str, Any]]) -> list[dict[str, Any]]:
         if x + width > 24:
             x, y = 0, y + height
         height = own
-        limits = dict(zip(("min", "max"), panel.get("range", ()), strict=False))
         targets = [
             {"refId": chr(ord("A") + index), "expr": query(text), "legendFormat": legend}
             for index, (legend, text) in enumerate(panel["queries"].items())
@@ -82,7 +96,7 @@ def panels(described: list[dict[str, Any]]) -> list[dict[str, Any]]:
                 "description": panel["text"],
                 "datasource": SOURCE,
                 "gridPos": {"x": x, "y": y, "w": width, "h": own},
-                "fieldConfig": {"defaults": {"unit": panel["unit"], **limits}, "overrides": []},
+                "fieldConfig": {"defaults": look(panel, kind), "overrides": []},
                 "targets": targets,
             }
         )

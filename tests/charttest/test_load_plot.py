@@ -13,13 +13,11 @@ from urllib.parse import parse_qs, urlsplit
 from xml.etree import ElementTree as ET
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from tests.charttest.load_servers import eventually, serving
 
 from charttest.errors import UsageError
 from charttest.load import Recorder, write_plot
-from charttest.load.plot import picture, ticks
+from charttest.load.plot import picture
 from charttest.load.sources import DESIRED, QUEUE, READY, engines, prometheus, replicas, total
 from charttest.load.timeline import Timeline, timeline
 
@@ -203,15 +201,6 @@ def test_a_plot_is_written_into_its_folder_only(tmp_path: Path) -> None:
     for name in ("../x", "a/b", ""):
         with pytest.raises(UsageError, match="is no name of a file; use a to z"):
             write_plot(tmp_path, name, run(), {})
-
-
-@given(st.floats(1e-3, 1e6))
-def test_ticks_are_few_round_and_reach_the_highest_value(highest: float) -> None:
-    marks = ticks(highest)
-    assert 3 <= len(marks) <= 12
-    assert marks[0] == 0
-    assert marks[-2] < highest <= marks[-1] * (1 + 1e-6)
-    assert f"{marks[1]:e}"[0] in "125"
 
 
 def test_the_ini_file_names_the_folder_of_plots(pytester: pytest.Pytester) -> None:

@@ -6,6 +6,7 @@ CharttestError        exit code 2: the run itself did not work
 ├── ClusterError      the local control plane cannot be started or reached
 ├── StartError        a program that is there cannot be started
 ├── RenderError       a chart cannot be rendered
+├── AnswerError       a Prometheus cannot be reached, or refuses what it is asked
 └── FindingError      exit code 1: the run worked and found something wrong in a chart
 """
 
@@ -42,6 +43,10 @@ class StartError(CharttestError):
 
 class RenderError(CharttestError):
     """A chart cannot be rendered."""
+
+
+class AnswerError(CharttestError):
+    """A Prometheus cannot be reached, or refuses what it is asked."""
 
 
 class FindingError(CharttestError):

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from charttest.errors import UsageError
 from charttest.load.sources import DESIRED, QUEUE, READY
+from charttest.svg import HUES, document, text
+from charttest.ticks import ticks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,9 +26,7 @@ TOP, PANEL, GAP = 96, 210, 84  # the first panel's top, a panel's height, what i
 MOST_BINS, LEAST_BIN = 60, 5
 BESIDE = 3  # how far apart lines of the same number of replicas lie
 HOLD_SECONDS = 10  # a sample is drawn until the next; after a longer silence nothing is known
-MOST_TICKS = 10
 HEADROOM = 1.02  # the highest line is not the frame
-# Hues that differ also for people who do not see all colours (Okabe and Ito).
 COLOURS = {
     "offered": "#0072b2",
     "answered": "#009e73",
@@ -35,7 +35,6 @@ COLOURS = {
     READY: "#9ecae1",
     DESIRED: "#222222",
 }
-MORE_COLOURS = ("#e69f00", "#009e73", "#cc79a7", "#d55e00", "#0072b2", "#56b4e9", "#222222")
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]*")
 
 
@@ -76,7 +75,7 @@ def picture(timeline: Timeline, series: Mapping[str, Sequence[float | None]]) ->
         (name for name in series if name != QUEUE), key=lambda name: (name != READY, name == DESIRED)
     )
     others = [name for name in names if name not in COLOURS]
-    colours = COLOURS | {name: MORE_COLOURS[n % len(MORE_COLOURS)] for n, name in enumerate(others)}
+    colours = COLOURS | {name: HUES[n % len(HUES)] for n, name in enumerate(others)}
     middle = (len(names) - 1) / 2 if len(others) > 1 else 0
     replicas = [
         Curve(
@@ -90,26 +89,19 @@ def picture(timeline: Timeline, series: Mapping[str, Sequence[float | None]]) ->
     ]
     second = TOP + PANEL + GAP
     end = second + PANEL
-    return _document(
+    return document(
         [
-            _text(SIDE, 36, timeline.what, size=17, weight="bold"),
+            text(SIDE, 36, timeline.what, size=17, weight="bold"),
             *_panel([*load, *queue], TOP, seconds),
             *_curves(load, TOP, seconds, "requests per second"),
             *_curves(queue, TOP, seconds, "requests in the queue", right=True),
             *_panel(replicas, second, seconds),
             *_curves(replicas, second, seconds, "replicas"),
-            _text(SIDE + ROOM / 2, end + 42, "seconds since the load began", anchor="middle"),
+            text(SIDE + ROOM / 2, end + 42, "seconds since the load began", anchor="middle"),
         ],
+        WIDTH,
         end + 60,
     )
-
-
-def ticks(highest: float, *, least_step: float = 0.0) -> list[float]:
-    """Round numbers from 0 to at least `highest`, 1, 2 or 5 times a power of ten apart."""
-    step = max(highest / MOST_TICKS, least_step)
-    power = 10.0 ** math.floor(math.log10(step))
-    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= step * (1 - 1e-9))
-    return [step * number for number in range(math.ceil(highest / step - 1e-9) + 1)]
 
 
 def _rate(name: str, counts: Sequence[int], seconds: int) -> Curve:
@@ -131,13 +123,13 @@ def _panel(curves: Sequence[Curve], top: int, seconds: int) -> list[str]:
         for before, curve in enumerate(row):
             x, y = SIDE + _wide(row[:before]), top - 22 - 20 * above
             parts.append(f'<rect x="{x:.1f}" y="{y}" width="14" height="14" fill="{curve.colour}"/>')
-            parts.append(_text(x + 20, y + 12, curve.name))
+            parts.append(text(x + 20, y + 12, curve.name))
     for second in ticks(seconds, least_step=1):
         if second <= seconds:
             x = SIDE + ROOM * second / seconds
             parts += [
                 f'<line x1="{x:.1f}" y1="{top + PANEL}" x2="{x:.1f}" y2="{top + PANEL + 5}" stroke="#222"/>',
-                _text(x, top + PANEL + 20, f"{second:g}", size=12, anchor="middle"),
+                text(x, top + PANEL + 20, f"{second:g}", size=12, anchor="middle"),
             ]
     return parts
 
@@ -160,9 +152,9 @@ def _curves(curves: Sequence[Curve], top: int, seconds: int, unit: str, *, right
         y = bottom - mark * scale
         if not right and 0 < mark < marks[-1]:
             parts.append(f'<line x1="{SIDE}" y1="{y:.1f}" x2="{SIDE + ROOM}" y2="{y:.1f}" stroke="#e5e5e5"/>')
-        parts.append(_text(edge + away, y + 4, f"{mark:g}", size=12, anchor=anchor))
+        parts.append(text(edge + away, y + 4, f"{mark:g}", size=12, anchor=anchor))
     x, y = (WIDTH - 10 if right else 18), top + PANEL / 2
-    parts.append(f'<g transform="rotate(-90 {x} {y:.1f})">{_text(x, y, unit, anchor="middle")}</g>')
+    parts.append(f'<g transform="rotate(-90 {x} {y:.1f})">{text(x, y, unit, anchor="middle")}</g>')
     for curve in curves:
         parts += [_path(run, curve, bottom, scale, seconds) for run in _runs(curve)]
     return parts
@@ -192,21 +184,3 @@ def _path(run: Sequence[tuple[float, float]], curve: Curve, bottom: float, scale
     else:
         shape, style = line, f'fill="none" stroke="{curve.colour}" stroke-width="2"'
     return f'<path d="{shape}" {style}><title>{escape(curve.name)}</title></path>'
-
-
-def _text(
-    x: float, y: float, text: str, *, size: int = 13, weight: str = "normal", anchor: str = "start"
-) -> str:
-    return (
-        f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" font-weight="{weight}" text-anchor="{anchor}">'
-        f"{escape(text)}</text>"
-    )
-
-
-def _document(parts: list[str], height: int) -> str:
-    body = "\n".join(parts)
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" '
-        f'viewBox="0 0 {WIDTH} {height}" font-family="Helvetica, Arial, sans-serif" fill="#222">\n'
-        f'<rect width="{WIDTH}" height="{height}" fill="#fff"/>\n{body}\n</svg>\n'
-    )
