@@ -1,8 +1,7 @@
 {{/* root -> lines for NOTES about workloads that a scaler owns */}}
 {{- define "vllm-stack.scalingAdvice" -}}
 {{- $scaled := list -}}
-{{- range $w := .resolved.workloads }}
-{{- if $w.scaler }}
+{{- range $w := .resolved.scaled }}
 {{- $scaled = append $scaled $w.path }}
 {{- if eq $w.leastReplicas 0 }}
 - {{ $w.path }}: while it has no pods, its Service refuses every connection until one is ready ({{ $w.budgetSeconds }} s at most), and `helm test` fails.
@@ -15,7 +14,6 @@
 {{- end }}
 {{- if and (eq $w.body.autoscaling.mode "wva") (eq $w.leastReplicas 0) }}
 - {{ $w.path }}: only an InferencePool with flow control wakes a model that the Workload Variant Autoscaler left without pods.
-{{- end }}
 {{- end }}
 {{- end }}
 {{- with $scaled }}

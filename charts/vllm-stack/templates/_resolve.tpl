@@ -1,6 +1,7 @@
 {{/*
 root -> .resolved, once per render: {models, workloads, shapes, engines, secretEnv, secretChecksum, serviceAccount}.
 Models and workloads are maps, for a list of hundreds is copied whenever one is added; a model's main variant is first.
+`kinds` and `scaled` hold the workloads that only some templates are about.
 A workload is {model, variant, path, name, source, servedNames, body, args, …}: `body` is defaults < model < variant with
 nulls dropped (absent means unset), the rest is derived here. Templates read this and never .Values.models.
 Models that differ in their source and names only have one shape, see _shape.tpl.
@@ -8,7 +9,7 @@ Models that differ in their source and names only have one shape, see _shape.tpl
 {{- define "vllm-stack.resolve" -}}
 {{- if not (hasKey . "resolved") -}}
 {{- $root := . -}}
-{{- $r := dict "models" dict "workloads" dict "errors" list "seen" dict "engines" dict "shapes" dict "storage" dict "downloads" dict -}}
+{{- $r := dict "models" dict "workloads" dict "kinds" (dict "Deployment" dict "StatefulSet" dict "LeaderWorkerSet" dict) "scaled" dict "errors" list "seen" dict "engines" dict "shapes" dict "storage" dict "downloads" dict -}}
 {{- $_ := set . "resolved" $r -}}
 {{- $_ := set $r "commonLabels" (.Values.commonLabels | default dict) -}}
 {{- include "vllm-stack.resolveSecrets" . -}}
@@ -63,7 +64,8 @@ Models that differ in their source and names only have one shape, see _shape.tpl
 {{- include "vllm-stack.derive" (dict "root" $root "w" $w) -}}
 {{- if not $m.workloads }}{{ $_ := set $m "main" $w }}{{ end -}}
 {{- $_ := set $m "workloads" (append $m.workloads $w) -}}
-{{- $_ := set $r.workloads $at $w -}}
+{{- $_ := set $r.workloads $at $w }}{{ $_ := set (get $r.kinds $w.kind) $at $w -}}
+{{- if $w.scaler }}{{ $_ := set $r.scaled $at $w }}{{ end -}}
 {{- end -}}
 {{- end -}}
 {{- if $m.workloads }}{{ $_ := set $r.models $key $m }}{{ end -}}

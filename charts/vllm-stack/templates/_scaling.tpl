@@ -27,7 +27,6 @@ drained. Up, Kubernetes' own behaviour stays: a late pod costs requests, one too
 {{/* {root, w} of a workload with a scaler -> adds scalerName, scaleTarget, scalerAnnotations, and metrics or triggers. */}}
 {{- define "vllm-stack.scaling" -}}
 {{- $w := .w }}{{ $a := $w.body.autoscaling }}{{ $r := .root.resolved }}{{ $scaler := $w.scaler -}}
-{{- $_ := set $r "scaled" true -}}
 {{- $_ := set $r "kedaUsed" (or $r.kedaUsed (eq $scaler "keda")) -}}
 {{- $_ := set $w "scalerName" (include "vllm-stack.name" (dict "full" $w.name "limit" 54)) -}}
 {{- $api := ternary "leaderworkerset.x-k8s.io/v1" "apps/v1" (eq $w.kind "LeaderWorkerSet") -}}

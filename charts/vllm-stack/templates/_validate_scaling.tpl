@@ -57,11 +57,9 @@
 {{/* root -> JSON list of what is wrong with `scaling`, and of scalers that extraObjects bring for a workload that has one */}}
 {{- define "vllm-stack.scalingErrors" -}}
 {{- $errors := list }}{{ $prometheus := (.Values.scaling).prometheus | default dict }}{{ $targets := dict }}{{ $asks := "" -}}
-{{- range $w := .resolved.workloads -}}
-{{- if $w.scaler -}}
+{{- range $w := .resolved.scaled -}}
 {{- $_ := set $targets $w.name (print $w.path ".autoscaling") -}}
 {{- range $w.triggers }}{{ if and (eq .type "prometheus") (not .metadata.serverAddress) }}{{ $asks = $asks | default (print $w.path ".autoscaling") }}{{ end }}{{ end -}}
-{{- end -}}
 {{- end -}}
 {{- if $asks -}}
 {{- $errors = append $errors (print "scaling.prometheus.serverAddress: " $asks " asks Prometheus; set its address, for example http://prometheus-operated.monitoring:9090") -}}
