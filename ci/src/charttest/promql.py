@@ -124,7 +124,9 @@ class _Reader:
         if value not in known:
             close = min(series.buckets, key=lambda each: abs(each - _number(value)))
             hint = f'did you mean le="{bound(close)}"?'
-            self.problems.append(f'chooses the bucket le="{value}" of {series.name}, which it does not have: {hint}')
+            self.problems.append(
+                f'chooses the bucket le="{value}" of {series.name}, which it does not have: {hint}'
+            )
 
     def _series(self, name: str) -> Series | None:
         self.names.add(name)

@@ -15,8 +15,14 @@ from charttest.sources.package import of_folder, of_release
 
 @click.command()
 @click.argument("version", required=False)
-@click.option("--source", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Read this folder's vllm/.")
-@click.option("--flags", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Also hold this flags.json.")
+@click.option(
+    "--source",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Read this folder's vllm/.",
+)
+@click.option(
+    "--flags", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Also hold this flags.json."
+)
 @click.option("--seal", is_flag=True, help="Seal the table of metrics when nothing differs.")
 def drift(version: str | None, source: Path | None, flags: Path | None, seal: bool) -> None:
     """Print what the source of a vLLM release has otherwise than the tables here; 1 if there is anything.
@@ -36,7 +42,9 @@ def drift(version: str | None, source: Path | None, flags: Path | None, seal: bo
         )
     if seal:
         if read.version != table.version:
-            raise UsageError(f"the table is of {table.title}, the source of {read.version}", "set its version first")
+            raise UsageError(
+                f"the table is of {table.title}, the source of {read.version}", "set its version first"
+            )
         text = path.read_text(encoding="utf-8")
         path.write_text(re.sub(r'(?m)^seal: "\w*"', f'seal: "{tables.seal(table)}"', text), encoding="utf-8")
     click.echo(f"vLLM {read.version}: no difference")

@@ -15,7 +15,7 @@ from charttest.sources.package import of_release
 from charttest.sources.registered import registered
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from charttest.exporters import Exporter, Series
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from charttest.sources.registered import Registered
 
 COMMAND = "charttest drift"
+_ALIKE = 0.75  # of two names, from 0 to 1: perhaps a renaming
 
 
 @dataclass(frozen=True)
@@ -50,9 +51,7 @@ def seal(table: Exporter) -> str:
     return hashlib.sha256(json.dumps([table.program, table.version, rows]).encode()).hexdigest()[:16]
 
 
-def outdated(
-    pin: str, table: Exporter, flags: Flags, source_of: Callable[[str], Source] = of_release
-) -> str:
+def outdated(pin: str, table: Exporter, flags: Flags, source_of: Callable[[str], Source] = of_release) -> str:
     """Why the tables are not those of the pinned version, with everything that changed; empty when they are.
 
     The release's source is fetched only if a table's version is another, or its seal is broken.
@@ -85,9 +84,11 @@ def differences(table: Exporter, flags: Flags | None, source: Source) -> Iterato
     here = {name: each for name, each in table.metrics.items() if not each.elsewhere}
     there = registry.metrics
     new = {name: each for name, each in there.items() if name not in table.metrics}
-    for name in sorted(here.keys() - there.keys()):
-        alike = difflib.get_close_matches(name, [each.name for each in new.values()], 1)
-        yield f"{name}: gone" + (f"; {alike[0]} is new, and like it" if alike else "")
+    gone = {name: each for name, each in here.items() if name not in there}
+    for name in sorted(gone):
+        alike = _alike(name, here[name].kind, new)
+        mutual = alike and _alike(alike, here[name].kind, gone) == name
+        yield f"{name}: gone" + (f"; {alike} is new, and like it" if mutual else "")
     for name, metric in sorted(new.items()):
         yield f"{name}: new, a {metric.kind} {_with(metric.labels)}"
     for name in sorted(here.keys() & there.keys()):
@@ -102,6 +103,12 @@ def differences(table: Exporter, flags: Flags | None, source: Source) -> Iterato
         accepts = accepted(source)
         yield from (f"--{name}: gone" for name in sorted(flags.names - accepts))
         yield from (f"--{name}: new" for name in sorted(accepts - flags.names))
+
+
+def _alike(name: str, kind: str, others: Mapping[str, Series] | Mapping[str, Registered]) -> str:
+    """The name of the same kind that is most like one; empty when none is."""
+    names = [each.name for each in others.values() if each.kind == kind]
+    return next(iter(difflib.get_close_matches(name, names, 1, _ALIKE)), "")
 
 
 def _changed(here: Series, there: Registered) -> Iterator[str]:

@@ -31,7 +31,11 @@ def accepted(source: Source) -> frozenset[str]:
 
 def _added(module: Module) -> Iterator[str]:
     for node in ast.walk(module.tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "add_argument":
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr == "add_argument"
+        ):
             for each in node.args:
                 if isinstance(each, ast.Constant) and str(each.value).startswith("--"):
                     yield str(each.value)[2:]
@@ -40,5 +44,7 @@ def _added(module: Module) -> Iterator[str]:
 def _fields(owner: ast.ClassDef) -> Iterator[str]:
     for node in owner.body:
         match node:
-            case ast.AnnAssign(target=ast.Name(id=name), annotation=kind) if "ClassVar" not in ast.unparse(kind):
+            case ast.AnnAssign(target=ast.Name(id=name), annotation=kind) if "ClassVar" not in ast.unparse(
+                kind
+            ):
                 yield name.replace("_", "-")

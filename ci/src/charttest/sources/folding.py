@@ -201,7 +201,9 @@ class Package:
 
     def _text(self, node: ast.JoinedStr, place: Place) -> Values:
         parts = [
-            self.values(each.value, place) if isinstance(each, ast.FormattedValue) else self.values(each, place)
+            self.values(each.value, place)
+            if isinstance(each, ast.FormattedValue)
+            else self.values(each, place)
             for each in node.values
         ]
         chosen = itertools.islice(itertools.product(*parts), _MOST + 1)

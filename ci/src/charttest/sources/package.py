@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 NAME = "vllm"
 FOREIGN = "third_party/"  # of the package: sources of others, which its own do not register metrics with
-_FIX = "give uv a package index that it reaches (UV_DEFAULT_INDEX), or name a folder: `charttest drift --source`"
+_FIX = (
+    "give uv a package index that it reaches (UV_DEFAULT_INDEX), or name a folder: `charttest drift --source`"
+)
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Source:
 
 
 def of_folder(folder: Path) -> Source:
-    """Of an unpacked package or a checkout: the folder `vllm`, or the one that holds it. UsageError if it is neither."""
+    """Of an unpacked package: the folder `vllm`, or the one that holds it. UsageError if it is neither."""
     inside = folder / NAME if (folder / NAME).is_dir() else folder
     paths = sorted(path for path in inside.rglob("*.py") if path.is_file())
     if not (inside / "__init__.py").is_file():
@@ -106,7 +108,9 @@ def _download(release: Mapping[str, Any], path: Path) -> None:
         with urllib.request.urlopen(release["url"], timeout=60) as answer, path.open("wb") as file:  # noqa: S310 - uv's
             shutil.copyfileobj(answer, file)
     except (OSError, urllib.error.URLError, http.client.HTTPException) as error:
-        raise PartError(f"the source archive cannot be fetched ({without_addresses(str(error))})", _FIX) from error
+        raise PartError(
+            f"the source archive cannot be fetched ({without_addresses(str(error))})", _FIX
+        ) from error
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     if digest != release["hashes"]["sha256"]:

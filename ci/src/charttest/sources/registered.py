@@ -12,7 +12,7 @@ import ast
 import re
 from dataclasses import dataclass, field, replace
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from charttest.sources.folding import UNKNOWN, Module, Names, Place, Values
 from charttest.sources.vllm import VllmPackage
@@ -153,7 +153,9 @@ class _Reader:
 
     def _bound(self, target: ast.expr, iterated: ast.expr, place: Place) -> Names:
         """What the names of a loop are, each element taken once."""
-        elements = list(chain(*(each for each in self.package.values(iterated, place) if isinstance(each, tuple))))
+        elements = list(
+            chain(*(each for each in self.package.values(iterated, place) if isinstance(each, tuple)))
+        )
         if isinstance(target, ast.Name):
             return {target.id: tuple(elements) or (UNKNOWN,)}
         names = [each.id for each in ast.walk(target) if isinstance(each, ast.Name)]
@@ -174,7 +176,8 @@ class _Reader:
         if isinstance(node, ast.Call) and (kind := self._kind(node.func, place)):
             given = _given(node, ("name", "documentation", "labelnames"))
             names = self.package.values(given["name"], place) if "name" in given else (UNKNOWN,)
-            self._keep(self.made, kind, names, self._labels(given, place), self._buckets(given, place), node, place)
+            labels, buckets = self._labels(given, place), self._buckets(given, place)
+            self._keep(self.made, names, Registered("", kind, labels, buckets), _at(node, place))
         for child in ast.iter_child_nodes(node):
             if isinstance(child, ast.expr):
                 self._look(child, place)
@@ -187,30 +190,20 @@ class _Reader:
                 given = _given(value, ("documentation", "labelnames", "buckets"))
                 common, own = self.package.common_labels, self._labels(given, place)
                 labels = None if common is None or own is None else common | own
-                buckets = self._buckets(given, place)
-                names = self.package.values(key, place)
-                self._keep(self.described, found[1].lower(), names, labels, buckets, value, place)
+                like = Registered("", found[1].lower(), labels, self._buckets(given, place))
+                self._keep(self.described, self.package.values(key, place), like, _at(value, place))
                 return True
         return False
 
-    def _keep(
-        self,
-        where: list[Registered],
-        kind: str,
-        names: Values,
-        labels: Labels,
-        buckets: Buckets,
-        node: ast.Call,
-        place: Place,
-    ) -> None:
+    def _keep(self, where: list[Registered], names: Values, like: Registered, at: Unread) -> None:
         texts = [each for each in names if isinstance(each, str)]
         if not texts:
-            what = f"makes a {kind} whose name it does not say"
-            self.unread.append(Unread(place.module.path, node.lineno, what))
+            self.unread.append(replace(at, what=f"makes a {like.kind} whose name it does not say"))
         for name in texts:
             if name.startswith(self.prefix):
-                shown = f"{name.removesuffix('_total')}_total" if kind == "counter" else name
-                where.append(Registered(shown, kind, labels, buckets if kind == "histogram" else None))
+                shown = f"{name.removesuffix('_total')}_total" if like.kind == "counter" else name
+                buckets = like.buckets if like.kind == "histogram" else None
+                where.append(replace(like, name=shown, buckets=buckets))
 
     def _kind(self, function: ast.expr, place: Place) -> str | None:
         imported = place.module.imported
@@ -240,9 +233,15 @@ class _Reader:
         return None
 
 
+def _at(node: ast.expr, place: Place) -> Unread:
+    return Unread(place.module.path, node.lineno, "")
+
+
 def _given(call: ast.Call, order: tuple[str, ...]) -> dict[str, ast.expr]:
     """The arguments of a call by name."""
-    return dict(zip(order, call.args, strict=False)) | {each.arg: each.value for each in call.keywords if each.arg}
+    return dict(zip(order, call.args, strict=False)) | {
+        each.arg: each.value for each in call.keywords if each.arg
+    }
 
 
 def _bodies(node: ast.stmt) -> Iterator[list[ast.stmt]]:
