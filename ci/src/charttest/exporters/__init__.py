@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -142,8 +142,9 @@ def _series(metric: Series) -> Iterator[Series]:
         for ending, more in (_HISTOGRAM if metric.kind == "histogram" else _SUMMARY).items():
             labels = None if metric.labels is None else metric.labels | set(more)
             kind = "gauge" if ending == "_created" else "counter"
-            yield Series(metric.name + ending, kind, labels, metric.buckets if more else None)
+            buckets = metric.buckets if more else None
+            yield Series(metric.name + ending, kind, labels, buckets, metric.when)
         return
     yield metric
     if metric.kind == "counter":
-        yield Series(f"{metric.name.removesuffix('_total')}_created", "gauge", metric.labels)
+        yield replace(metric, name=f"{metric.name.removesuffix('_total')}_created", kind="gauge")
