@@ -7,7 +7,7 @@ STAMP := $(VENV)/.stamp
 FAST  := $(BIN)/pytest -n 2 --dist loadgroup -m "not cluster"
 
 .DEFAULT_GOAL := help
-.PHONY: help venv parts demo test test-fast test-kind test-vllm soak lint docs pictures bench lock clean
+.PHONY: help venv parts demo test test-fast test-kind test-vllm drift soak lint docs pictures bench lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 14
@@ -38,6 +38,9 @@ soak: venv ## The disruption tests ten times (SOAK=N for another number)
 
 test-vllm: venv ## The real vLLM on CPU: its behaviour, and the chart's pods with it (installs 6 GB)
 	@$(BIN)/pytest -m vllm tests/vllm
+
+drift: venv ## What a vLLM release changed in metrics and flags (VERSION=0.34.0, else the tables' own; fetches 50 MB)
+	@$(BIN)/charttest drift $(VERSION) --flags tools/valuegen/src/valuegen/serve/flags.json
 
 lint: venv ## ruff, mypy --strict, yamllint, charttest lint
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

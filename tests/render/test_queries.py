@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
 from charttest.checks import Manifests
 from charttest.checks.queries import queries
 from charttest.exporters import exporters
 from charttest.lint import Scenario
 from charttest.promql import World, read
+from valuegen.checks.scaling_target import LARGEST_BUCKET
 
 if TYPE_CHECKING:
     from charttest.checks.model import Manifest
@@ -57,3 +61,37 @@ def test_a_scenario_asks_for_known_metrics_only(chart: Chart, name: str) -> None
     known |= {rule["record"] for rules in rendered.find("PrometheusRule") for rule in recorded(rules)}
     for query in asked:
         assert read(query.text, World(exporters())).names <= known, query.text
+
+
+# A quantile is interpolated inside of a bucket: a threshold is best an edge of one. In docs/monitoring.md they are named
+# by their sentence's parts.
+HISTOGRAMS = {
+    "timeToFirstTokenSeconds": ("timeToFirstToken", "for the first token"),
+    "interTokenSeconds": ("interToken", "between tokens"),
+    "requestSeconds": ("requestLatency", "for a whole answer and the queue"),
+    "queueSeconds": ("queueTime", "for a whole answer and the queue"),
+}
+
+
+def edges(chart: Chart, series: str) -> set[float]:
+    """The upper bounds of a histogram that vLLM's data file names."""
+    engine = yaml.safe_load((chart.path / "files/engines/vllm.yaml").read_text())["metrics"]
+    [vllm] = [each for each in exporters() if each.program == "vLLM"]
+    return set(vllm.metrics[engine[series]].buckets or ())
+
+
+@pytest.mark.parametrize("threshold", HISTOGRAMS)
+def test_a_threshold_of_a_quantile_is_an_edge_of_the_engines_buckets(chart: Chart, threshold: str) -> None:
+    values = yaml.safe_load((chart.path / "values.yaml").read_text())
+    series, words = HISTOGRAMS[threshold]
+    default = values["monitoring"]["rules"]["thresholds"][threshold]
+    assert default is None or default in edges(chart, series)
+    text = " ".join((Path(__file__).parents[2] / "docs/monitoring.md").read_text().split())
+    [listed] = re.findall(rf"((?:[\d.]+, )+[\d.]+) s {words}", text)
+    named = {float(each) for each in listed.split(", ")}
+    assert len(named) > 5
+    assert named <= edges(chart, series)
+
+
+def test_valuegen_knows_where_the_buckets_of_the_first_token_end(chart: Chart) -> None:
+    assert max(edges(chart, "timeToFirstToken")) == LARGEST_BUCKET

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import promql_parser as promql
 
+from charttest.exporters import bound
+
 if TYPE_CHECKING:
     from charttest.exporters import Exporter, Series
 
@@ -64,6 +66,13 @@ def read(query: str, world: World) -> Reading:
     return Reading((f"is no PromQL: {errors[0]}",), None, frozenset())
 
 
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0
+
+
 class _Reader:
     """Goes through one query from its selectors up, and keeps what is wrong."""
 
@@ -103,7 +112,21 @@ class _Reader:
         for matcher in matchers:
             what = f"chooses {series.name} by the label {matcher.name}"
             self._check(matcher.name, labels, what, "it does not have")
+            if matcher.name == "le" and matcher.op == promql.MatchOp.Equal:
+                self._check_bound(matcher.value, series)
         return labels
+
+    def _check_bound(self, value: str, series: Series) -> None:
+        """A bucket that is not there has no series: the query is empty, and no error."""
+        if series.buckets is None or _VARIABLE.search(value) or value == _STAND_IN:
+            return
+        known = [*map(bound, series.buckets), "+Inf"]
+        if value not in known:
+            close = min(series.buckets, key=lambda each: abs(each - _number(value)))
+            hint = f'did you mean le="{bound(close)}"?'
+            self.problems.append(
+                f'chooses the bucket le="{value}" of {series.name}, which it does not have: {hint}'
+            )
 
     def _series(self, name: str) -> Series | None:
         self.names.add(name)

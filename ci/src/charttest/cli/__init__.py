@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import FrameType
 
-_COMMANDS = ("cluster", "crds", "image", "lint", "parts", "picture")
+_COMMANDS = ("cluster", "crds", "drift", "image", "lint", "parts", "picture")
 
 
 class _LazyGroup(click.Group):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,18 +24,32 @@ class Series:
     name: str
     kind: str
     labels: frozenset[str] | None
+    buckets: tuple[float, ...] | None = None
+    """Of a histogram: its upper bounds but +Inf; None where they depend on the model."""
+    when: str = ""
+    """Without this it is not there, or stays 0."""
+    elsewhere: str = ""
+    """The program's file that has its name from another package."""
 
 
 @dataclass(frozen=True)
 class Exporter:
     """A program's metrics: those with its prefix, which are all there are, and those that other programs share."""
 
-    title: str
+    program: str
+    version: str
+    seal: str
+    """Of the table when it was last held against the program's source; charttest.sources.drift makes it."""
     prefix: str
     metrics: Mapping[str, Series]
     shared: Mapping[str, Series]
     renamed: Mapping[str, str]
     renamed_labels: Mapping[str, str]
+
+    @property
+    def title(self) -> str:
+        """The program and its version, for messages."""
+        return f"{self.program} {self.version}"
 
     @cached_property
     def series(self) -> dict[str, Series]:
@@ -69,10 +83,24 @@ class Exporter:
         return f": did you mean {new}?" if new else ""
 
 
+def bound(value: float) -> str:
+    """An upper bound as the label `le` has it on a page (prometheus_client, floatToGoString), and in Prometheus 3."""
+    text = repr(float(value))
+    whole, _, rest = text.partition(".")
+    if "e" in text or len(whole) <= 6:
+        return text
+    return f"{whole[0]}.{whole[1:]}{rest}".rstrip("0.") + f"e+{len(whole) - 1:02}"
+
+
 @cache
 def exporters() -> tuple[Exporter, ...]:
     """Every program with a table."""
     return tuple(load(path) for path in sorted(Path(__file__).parent.glob("*.yaml")))
+
+
+def vllm_table() -> Path:
+    """The file of vLLM's table."""
+    return Path(__file__).with_name("vllm.yaml")
 
 
 def load(path: Path) -> Exporter:
@@ -81,12 +109,21 @@ def load(path: Path) -> Exporter:
 
     def metrics(part: str) -> dict[str, Series]:
         return {
-            name: Series(name, entry["type"], _labels(entry.get("labels", found["labels"])))
+            name: Series(
+                name,
+                entry["type"],
+                _labels(entry.get("labels", found["labels"])),
+                tuple(map(float, found["buckets"][entry["buckets"]])) if "buckets" in entry else None,
+                entry.get("when", ""),
+                entry.get("elsewhere", ""),
+            )
             for name, entry in found.get(part, {}).items()
         }
 
     return Exporter(
-        found["title"],
+        found["program"],
+        found["version"],
+        found["seal"],
         found["prefix"],
         metrics("metrics"),
         metrics("shared"),
@@ -104,8 +141,10 @@ def _series(metric: Series) -> Iterator[Series]:
     if metric.kind in ("histogram", "summary"):
         for ending, more in (_HISTOGRAM if metric.kind == "histogram" else _SUMMARY).items():
             labels = None if metric.labels is None else metric.labels | set(more)
-            yield Series(metric.name + ending, "gauge" if ending == "_created" else "counter", labels)
+            kind = "gauge" if ending == "_created" else "counter"
+            buckets = metric.buckets if more else None
+            yield Series(metric.name + ending, kind, labels, buckets, metric.when)
         return
     yield metric
     if metric.kind == "counter":
-        yield Series(f"{metric.name.removesuffix('_total')}_created", "gauge", metric.labels)
+        yield replace(metric, name=f"{metric.name.removesuffix('_total')}_created", kind="gauge")
