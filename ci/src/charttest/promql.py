@@ -164,7 +164,8 @@ class _Reader:
             return labels - {"le"}
         if name in ("label_replace", "label_join") and vectors[0] is not None:
             texts = [each.val for each in node.args if isinstance(each, promql.StringLiteral)]
-            for source in texts[2:3] if name == "label_replace" else texts[2:]:
+            # An empty name is how a constant is set: label_replace(x, "a", "b", "", "").
+            for source in filter(None, texts[2:3] if name == "label_replace" else texts[2:]):
                 self._check(source, vectors[0], f"takes the label {source} for {name}")
             return vectors[0] | {texts[0]}
         return labels
