@@ -32,7 +32,7 @@ class World:
     """What is scraped: programs, the labels of the scrape, and names that recording rules make."""
 
     exporters: tuple[Exporter, ...]
-    target_labels: frozenset[str] = TARGET
+    target_labels: Labels = TARGET
     recorded: frozenset[str] = frozenset()
     shared: bool = False
     """Whether the names that programs share are theirs, and no other program's."""
@@ -97,7 +97,7 @@ class _Reader:
         ]
         name = node.name or next(iter(exact), None)
         series = self._series(name) if name else None
-        if series is None or series.labels is None:
+        if series is None or series.labels is None or self._world.target_labels is None:
             return None
         labels = series.labels | self._world.target_labels
         for matcher in matchers:
