@@ -13,6 +13,9 @@ from tests.render.alert_cases import FAULTS, HEALTHY, NAMESPACE, OTHER_WAYS, SER
 from tests.render.test_refusals_scaling import refusal
 
 from charttest import parts
+from valuegen import Gpu, Model, plan
+from valuegen.thresholds import Objectives
+from valuegen.values import render
 
 if TYPE_CHECKING:
     from charttest.plugin import Chart
@@ -308,6 +311,21 @@ def test_a_model_can_have_thresholds_of_its_own(chart: Chart) -> None:
         f'{base},model="m"}} > 1',
         f'{base},model!~"m"}} > 10',
     ]
+
+
+def test_thresholds_that_valuegen_writes_are_those_of_the_models_alerts(chart: Chart) -> None:
+    made = plan(Model.load("Qwen3-8B"), [Gpu.find("L40S")])
+    document = render(made, made.ranked[0], name="m", objectives=Objectives(time_to_first_token=1))
+    written = document.data["monitoring"]["rules"]["models"]
+    assert not chart.render(document.data).find("PrometheusRule")
+    ruled = {**document.data, "monitoring": release(models=written)["monitoring"]}
+    told = {rule["alert"]: rule["expr"] for rule in rules(chart, ruled) if 'model="m"' in rule["expr"]}
+    limits = {alert: expr.rpartition(" > ")[2] for alert, expr in told.items()}
+    assert limits == {
+        "VllmTimeToFirstTokenHigh": "1",
+        "VllmRequestLatencyHigh": "120",
+        "VllmQueueTimeHigh": "1",
+    }
 
 
 REFUSALS = [

@@ -88,6 +88,15 @@ def test_a_model_without_a_kv_cache_has_no_alerts_about_one(
     assert "writes no tokens" in refused.stderr
 
 
+@pytest.mark.parametrize(("share", "is_left_out"), [("0.97", False), ("0.98", True), ("0.99", True)])
+def test_an_alert_that_the_plan_itself_would_raise_is_left_out(
+    valuegen: Callable[..., Any], share: str, is_left_out: bool
+) -> None:
+    found = written(valuegen(*COMMAND, "--thresholds", "--gpu-memory-utilization", share).stdout)
+    assert ("gpuMemoryUsage" in found) == is_left_out
+    assert found.get("gpuMemoryUsage") is None
+
+
 def test_nothing_is_written_where_nothing_was_asked_for(valuegen: Callable[..., Any]) -> None:
     assert "monitoring" not in valuegen(*COMMAND).stdout
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from valuegen.errors import UsageError
 from valuegen.frozen import dataclass
 from valuegen.scaling import WAIT_SHARE
+from valuegen.workload import chart
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,6 +86,10 @@ def _asked(result: FitResult, objectives: Objectives) -> Iterator[Threshold]:
 def _planned(result: FitResult, objectives: Objectives) -> Iterator[Threshold]:
     if result.host is None:  # a ranked candidate fits
         return
+    planned, alert = result.settings.gpu_memory_utilization, chart()["thresholds"]["gpuMemoryUsage"]
+    if result.settings.kv_cache_memory_bytes is None and planned >= alert:
+        why = f"vLLM itself takes {planned:g} of the memory, and the chart's alert begins at {alert:g}."
+        yield "gpuMemoryUsage", None, why
     if not result.bytes_per_block:
         yield "kvCacheUsage", None, "There is no KV cache."
         yield "preemptedShare", None, "There is no KV cache to be pushed out of."
