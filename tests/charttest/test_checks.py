@@ -175,10 +175,21 @@ def rules(*found: dict[str, Any]) -> dict[str, Any]:
     return other("monitoring.coreos.com/v1", "PrometheusRule", groups=[{"name": "a", "rules": list(found)}])
 
 
+BY_MODEL = rules({"alert": "Slow", "expr": "sum by (pod) (vllm:num_requests_waiting{model='a'}) > 5"})
+
+
+def annotated(found: dict[str, Any]) -> dict[str, Any]:
+    """The same with pods that ask a Prometheus without the operator to scrape them."""
+    template = found["spec"]["template"]
+    template["metadata"] = {**template["metadata"], "annotations": {"prometheus.io/scrape": "true"}}
+    return found
+
+
 def monitor(label: str) -> dict[str, Any]:
     """A PodMonitor that gives what it scrapes one more label."""
     steps = [{"sourceLabels": ["__meta_kubernetes_pod_label_a"], "targetLabel": label}]
-    return other("monitoring.coreos.com/v1", "PodMonitor", podMetricsEndpoints=[{"relabelings": steps}])
+    endpoints = [{"port": "http", "relabelings": steps}]
+    return other("monitoring.coreos.com/v1", "PodMonitor", selector={}, podMetricsEndpoints=endpoints)
 
 
 def dashboard(*panels: dict[str, Any], variable: str = "") -> dict[str, Any]:
@@ -672,9 +683,20 @@ CASES: list[tuple[str, list[dict[str, Any]], str, list[dict[str, Any]]]] = [
     ),
     (
         "queries",
-        [rules({"alert": "Slow", "expr": "sum by (pod) (vllm:num_requests_waiting{model='a'}) > 5"})],
+        [BY_MODEL, deployment()],
         "rule Slow: chooses vllm:num_requests_waiting by the label model, which it does not have",
-        [rules({"alert": "Slow", "expr": "sum by (pod) (vllm:num_requests_waiting{model_name='a'}) > 5"})],
+        [
+            rules({"alert": "Slow", "expr": "sum by (pod) (vllm:num_requests_waiting{model_name='a'}) > 5"}),
+            deployment(),
+        ],
+    ),
+    # Without pods whoever scrapes them is elsewhere, and so are the labels that a monitor there sets.
+    ("queries", [BY_MODEL, monitor("variant")], "by the label model, which it does not have", [BY_MODEL]),
+    (
+        "queries",
+        [BY_MODEL, deployment()],
+        "by the label model, which it does not have",
+        [BY_MODEL, annotated(deployment())],
     ),
     (
         "queries",
@@ -716,11 +738,12 @@ CASES: list[tuple[str, list[dict[str, Any]], str, list[dict[str, Any]]]] = [
     ),
     (
         "queries",
-        [dashboard(variable="label_values(vllm:num_requests_running, model)")],
+        [dashboard(variable="label_values(vllm:num_requests_running, model)"), deployment()],
         "a.json: variable model: shows the label model, which its result does not have",
         [
             dashboard(variable="label_values(vllm:num_requests_running, model_name)"),
             dashboard(variable="label_names()"),
+            deployment(),
         ],
     ),
     (
@@ -731,7 +754,7 @@ CASES: list[tuple[str, list[dict[str, Any]], str, list[dict[str, Any]]]] = [
     ),
     (
         "queries",
-        [rules({"record": "a", "expr": "sum by (variant) (vllm:num_requests_running)"})],
+        [rules({"record": "a", "expr": "sum by (variant) (vllm:num_requests_running)"}), deployment()],
         "groups sum by the label variant, which nothing in it has",
         [rules({"record": "a", "expr": "sum by (variant) (vllm:num_requests_running)"}), monitor("variant")],
     ),

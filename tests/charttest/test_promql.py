@@ -32,6 +32,7 @@ GOOD = [
     "vllm:num_requests_waiting * on (namespace, pod) group_left (node) kube_pod_info",
     'kube_pod_info{created_by_name="x"} * on (pod) group_left () max by (pod) (vllm:num_requests_running)',
     'max by (kind) (label_replace(vllm:kv_cache_usage_perc, "kind", "$1", "pod", "(.*)-.*"))',
+    'max by (part) (label_replace(vllm:kv_cache_usage_perc, "part", "vllm", "", ""))',
     'vllm:kv_offload_config_info{cpu_num_chunks="1"}',
     "sum by (tier) (rate(vllm:kv_offload_tiering_read_bytes_total[5m]))",
     "vllm:waiting:sum > 5",

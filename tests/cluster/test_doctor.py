@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.cluster.test_scheduling import values, wait
 from tests.doctors import doctor
+from tests.render import wva
+
+from charttest.release import Releases
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from charttest.kubectl import Kubectl
     from charttest.release import Release
 
 L40S = {"product": "NVIDIA-L40S"}
@@ -232,3 +237,74 @@ def test_preflight_says_what_the_chart_refuses(release: Release, tmp_path: Path)
     assert said.code == 2
     assert "helm says:" in said.stderr
     assert "replica" in said.stderr
+
+
+@pytest.fixture
+def controller(kubectl: Kubectl) -> Iterator[Release]:
+    """A release of charts/wva, not installed yet."""
+    with Releases(kubectl, wva.FOLDER) as releases:
+        made = releases()
+        yield made
+        made.uninstall()
+
+
+def leading(controller: Release) -> None:
+    """What a pod of the controller does when it leads."""
+    lease = {
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
+        "metadata": {"name": controller.get("deployments")[0]["metadata"]["name"]},
+        "spec": {"holderIdentity": "a", "renewTime": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")},
+    }
+    controller.kubectl.apply(lease, namespace=controller.namespace)
+
+
+def test_a_variant_needs_a_controller_that_runs_and_leads(
+    release: Release, controller: Release, tmp_path: Path
+) -> None:
+    asked = values(accelerator=L40S, autoscaling={"mode": "wva", "actuator": "hpa"})
+    before = preflight(release, tmp_path, asked)
+    release.install(asked)
+    none = "no Workload Variant Autoscaler is installed, so nobody decides the replicas of its variants"
+    assert doctor(release, release.name).first_line == f"{release.name}: {none}"
+    assert none in " ".join(doctor(release, *before).stdout.split())
+
+    controller.install(wva.HTTP)  # its pods are simulated, and hold no lease
+    for arguments in ((release.name,), before):
+        said = " ".join(doctor(release, *arguments).stdout.split())
+        assert none not in said
+        assert "leads, so none decides" in said
+
+    leading(controller)
+    for arguments in ((release.name,), before):
+        said = " ".join(doctor(release, *arguments).stdout.split())
+        assert "Variant Autoscaler" not in said
+
+    older = values(accelerator=L40S, autoscaling={"mode": "wva", "actuator": "hpa"})
+    older["scaling"] = {"wvaApi": "variantautoscaling"}
+    said = " ".join(doctor(release, *preflight(release, tmp_path, older)).stdout.split())
+    assert "reads annotations of scalers, and the release has VariantAutoscaling objects" in said
+
+
+def test_preflight_reads_files_and_settings_in_helms_order(release: Release, tmp_path: Path) -> None:
+    more = tmp_path / "more.yaml"
+    more.write_text(json.dumps({"models": {"m": {"accelerator": {"product": "NVIDIA-Z8"}}}}))
+    asked = preflight(release, tmp_path, values(accelerator={"product": "NVIDIA-Z9"}))
+    assert "nvidia.com/gpu.product=NVIDIA-Z9" in doctor(release, *asked).first_line
+    later = (*asked, "--values", str(more))
+    assert "nvidia.com/gpu.product=NVIDIA-Z8" in doctor(release, *later).first_line
+    last = (*later, "--set", "models.m.accelerator.product=NVIDIA-L40S,models.m.replicas=2")
+    said = doctor(release, *last)
+    assert "nothing is missing: there is room for 2 pods with 2 nvidia.com/gpu" in said.stdout
+    assert said.code == 0
+    # Text where the chart wants a number, a key that it does not know, and words that helm cannot read.
+    for setting, word in (
+        (("--set-string", "models.m.replicas=2"), "replicas"),
+        (("--set", "models.m.replica=2"), "replica"),
+        (("--set", "models.m.servedNames[a]=x"), "failed parsing --set data"),
+        (("--set-json", "models.m.args={"), "failed parsing --set-json data"),
+    ):
+        refused = doctor(release, *last, *setting)
+        assert (refused.code, refused.stdout) == (2, "")
+        assert "helm says:" in refused.stderr
+        assert word in refused.stderr

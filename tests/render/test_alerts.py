@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-from tests.render.alert_cases import FAULTS, HEALTHY, NAMESPACE, OTHER_WAYS, SILENT, VALUES, Fault
+from tests.render.alert_cases import FAULTS, HEALTHY, NAMESPACE, OTHER_WAYS, SERIES, SILENT, VALUES, Fault
 from tests.render.test_refusals_scaling import refusal
 
 from charttest import parts
+from valuegen import Gpu, Model, plan
+from valuegen.thresholds import Objectives
+from valuegen.values import render
 
 if TYPE_CHECKING:
     from charttest.plugin import Chart
@@ -226,6 +229,74 @@ def test_rules_of_another_engine_read_its_own_series_and_none_that_it_lacks(
             assert set(re.findall(r"vllm_stack:[\w:]+", rule["expr"])) <= recorded
 
 
+MIXED = release({"variants": {"canary": {"engine": "sglang"}}})
+CANARY = 'namespace="llm",release="r",model="m",variant="canary",role="server",pod="r-m-canary-1"'
+# Of a model with a variant on vLLM and one on SGLang, whose buckets have other edges.
+BOTH_ENGINES = {
+    f"vllm:num_requests_running{{{SERIES}}}": "5x20",
+    f"sglang:num_running_reqs{{{CANARY}}}": "7x20",
+    f"vllm:kv_cache_usage_perc{{{SERIES}}}": "0.3x20",
+    f"sglang:token_usage{{{CANARY}}}": "0.6x20",
+    f"vllm:generation_tokens_total{{{SERIES}}}": "0+60x20",
+    f"sglang:generation_tokens_total{{{CANARY}}}": "0+120x20",
+    f'vllm:request_success_total{{{SERIES},finished_reason="stop"}}': "0+60x20",
+    f"sglang:num_requests_total{{{CANARY}}}": "0+30x20",
+    f'vllm:inter_token_latency_seconds_bucket{{{SERIES},le="0.05"}}': "0+60x20",
+    f'vllm:inter_token_latency_seconds_bucket{{{SERIES},le="+Inf"}}': "0+60x20",
+    f'sglang:inter_token_latency_seconds_bucket{{{CANARY},le="0.04"}}': "0+0x20",
+    f'sglang:inter_token_latency_seconds_bucket{{{CANARY},le="0.08"}}': "0+60x20",
+    f'sglang:inter_token_latency_seconds_bucket{{{CANARY},le="+Inf"}}': "0+60x20",
+}
+# A record, its value with both engines, and with one of them (vLLM's) alone.
+JOINED = [
+    ("requests_running:sum", 12, 5),
+    ("kv_cache_usage:max", 0.6, 0.3),
+    ("generation_tokens:rate5m", 3, 1),
+    ("requests_finished:rate5m", 1.5, 1),
+    ("inter_token_seconds:p50", 0.06, 0.025),
+]
+
+
+@pytest.mark.parametrize(("record", "both", "alone"), JOINED, ids=[row[0] for row in JOINED])
+def test_the_engines_of_one_model_are_counted_together(
+    chart: Chart, tmp_path: Path, record: str, both: float, alone: float
+) -> None:
+    (tmp_path / "rules.yaml").write_text(yaml.safe_dump({"groups": groups(chart, MIXED)}))
+    of_vllm = {name: values for name, values in BOTH_ENGINES.items() if name.startswith("vllm:")}
+    labels = f'{{__name__="vllm_stack:{record}",namespace="llm",release="r",model="m"}}'
+    tests = [
+        {
+            "interval": "1m",
+            "input_series": [{"series": name, "values": values} for name, values in series.items()],
+            "promql_expr_test": [
+                {
+                    "expr": f"vllm_stack:{record}",
+                    "eval_time": "15m",
+                    "exp_samples": [{"labels": labels, "value": value}],
+                }
+            ],
+        }
+        for series, value in ((BOTH_ENGINES, both), (of_vllm, alone))
+    ]
+    path = tmp_path / "test.yaml"
+    path.write_text(
+        yaml.safe_dump({"rule_files": ["rules.yaml"], "evaluation_interval": "1m", "tests": tests})
+    )
+    promtool("check", "rules", "--lint=all", "--lint-fatal", str(tmp_path / "rules.yaml"))
+    promtool("test", "rules", str(path))
+
+
+def test_no_expression_is_that_of_the_first_engine_alone(chart: Chart) -> None:
+    """`or` between vectors of one model keeps the first: between engines it stands inside an aggregation only."""
+    every = {name: {"engine": name} for name in ("sglang", "tgi")}
+    for rule in rules(chart, release({"variants": every})):
+        series = set(re.findall(r"\b(vllm|sglang|tgi)[:_](?!stack)", rule["expr"]))
+        if len(series) > 1:
+            assert re.match(
+                r"(sum|max) by \(namespace, release, model\) \(\n  label_replace\(", rule["expr"]
+            ), rule
+
+
 def test_a_model_can_have_thresholds_of_its_own(chart: Chart) -> None:
     ruled = release(models={"m": {"timeToFirstTokenSeconds": 1, "queueSeconds": None}})
     ruled["models"]["n"] = {"source": {"uri": "hf://org/n"}}
@@ -240,6 +311,21 @@ def test_a_model_can_have_thresholds_of_its_own(chart: Chart) -> None:
         f'{base},model="m"}} > 1',
         f'{base},model!~"m"}} > 10',
     ]
+
+
+def test_thresholds_that_valuegen_writes_are_those_of_the_models_alerts(chart: Chart) -> None:
+    made = plan(Model.load("Qwen3-8B"), [Gpu.find("L40S")])
+    document = render(made, made.ranked[0], name="m", objectives=Objectives(time_to_first_token=1))
+    written = document.data["monitoring"]["rules"]["models"]
+    assert not chart.render(document.data).find("PrometheusRule")
+    ruled = {**document.data, "monitoring": release(models=written)["monitoring"]}
+    told = {rule["alert"]: rule["expr"] for rule in rules(chart, ruled) if 'model="m"' in rule["expr"]}
+    limits = {alert: expr.rpartition(" > ")[2] for alert, expr in told.items()}
+    assert limits == {
+        "VllmTimeToFirstTokenHigh": "1",
+        "VllmRequestLatencyHigh": "120",
+        "VllmQueueTimeHigh": "1",
+    }
 
 
 REFUSALS = [

@@ -435,6 +435,7 @@ ROOT: dict[str, Change] = {
     "monitoring.dashboards.annotations": Change({"a": "b"}, SHOWN),
     "monitoring.collector.enabled": Change(False, COLLECTED),
     "monitoring.collector.image": Change("example.com/collector:2", COLLECTED),
+    "monitoring.collector.pullSecrets": Change(["more"], COLLECTED),
     "monitoring.collector.replicas": Change(2, COLLECTED),
     "monitoring.collector.resources": Change({"requests": {"cpu": "1"}}, COLLECTED),
     "monitoring.collector.exporters": Change({"debug": {}}, COLLECTED),

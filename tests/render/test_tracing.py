@@ -107,6 +107,14 @@ def test_the_collector_has_a_pipeline_of_parts_that_are_all_configured(render_mo
     assert {int(part["endpoint"].rpartition(":")[2]) for part in listening} == ports
 
 
+def test_the_collector_is_pulled_with_secrets_of_its_own(render_model: RenderModel) -> None:
+    root = {"monitoring": {"collector": {**COLLECTOR, "pullSecrets": ["one", "two"]}}}
+    rendered = render_model(root=root, external=["Secret/one", "Secret/two"])
+    pod = rendered.one("Deployment", "r-collector").spec["template"]["spec"]
+    assert pod["imagePullSecrets"] == [{"name": "one"}, {"name": "two"}]
+    assert "imagePullSecrets" not in rendered.one("Deployment", "r-m").spec["template"]["spec"]
+
+
 def test_a_changed_configuration_restarts_the_collector(render_model: RenderModel) -> None:
     def checksum(**more: Any) -> str:
         rendered = render_model(root={"monitoring": {"collector": {**COLLECTOR, **more}}})

@@ -177,6 +177,7 @@ def seen(*objects: Object, logs: dict[tuple[str, str], str] | None = None, **fie
         "PodDisruptionBudget": "poddisruptionbudgets",
         "HorizontalPodAutoscaler": "horizontalpodautoscalers",
         "ScaledObject": "scaledobjects",
+        "VariantAutoscaling": "variantautoscalings",
         "HTTPRoute": "httproutes",
         "Ingress": "ingresses",
         "IngressClass": "ingressclasses",

@@ -153,6 +153,8 @@ def test_the_state_of_helms_newest_revision_is_read(healthy: Path) -> None:
         (["--preflight"], "--preflight: needs the values to install; add -f values.yaml"),
         (["--preflight", "-f", "v.yaml", "--load"], "--load: needs a running release"),
         (["llm", "-f", "v.yaml"], "--values: is read by --preflight"),
+        (["llm", "--set", "a=1"], "--set: is read by --preflight"),
+        (["llm", "--set-json", "a=1"], "--set-json: is read by --preflight"),
         (["llm", "--chart", "x"], "--chart: is read by --preflight"),
     ],
     ids=[
@@ -160,6 +162,8 @@ def test_the_state_of_helms_newest_revision_is_read(healthy: Path) -> None:
         "preflight of nothing",
         "load before an install",
         "values of a release",
+        "a setting of a release",
+        "a document of a release",
         "chart of a release",
     ],
 )

@@ -2,7 +2,7 @@
 
 usage: python carry_chart.py
 
-chart.json holds the defaults of a model's body and the flags that the chart sets itself. A test keeps
+chart.json holds the defaults of a model's body and of alerts, and the flags that the chart sets itself. A test keeps
 both equal to the chart. Needs PyYAML, which the development environment has and the package does not.
 """
 
@@ -19,10 +19,16 @@ TEMPLATES = Path(__file__).parent / "src" / "valuegen" / "templates"
 
 
 def document() -> dict[str, Any]:
-    """The chart's defaults, and the engine's image and owned flags."""
+    """The chart's defaults and thresholds, and the engine's image and owned flags."""
     engine = yaml.safe_load((CHART / "files" / "engines" / "vllm.yaml").read_text(encoding="utf-8"))
     values = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
-    return {"tag": engine["tag"], "owned": engine["owned"], "defaults": values["defaults"]}
+    thresholds = values["monitoring"]["rules"]["thresholds"]
+    return {
+        "tag": engine["tag"],
+        "owned": engine["owned"],
+        "defaults": values["defaults"],
+        "thresholds": thresholds,
+    }
 
 
 if __name__ == "__main__":

@@ -48,16 +48,32 @@ Recording rules and alerts of files/rules, for the models of one release. [[name
 {{/* {root, context} -> YAML list: the recording rules over engines' series, one part for each engine */}}
 {{- define "vllm-stack.engineRules" -}}
 {{- $file := include "vllm-stack.fill" (dict "text" (.root.Files.Get "files/rules/engines.yaml") "with" .context.common) -}}
-{{- $scope := include "vllm-stack.ruleScope" .root }}{{ $parts := dict }}{{ $order := list -}}
-{{- range $_, $series := .context.engines -}}
-{{- range include "vllm-stack.fill" (dict "text" $file "with" (set $series "scope" $scope)) | fromYamlArray -}}
-{{- if not (contains "[[" .expr) }}{{ $_ := set $parts .record (append (get $parts .record | default list) .expr) }}{{ end -}}
-{{- $order = append $order .record -}}
+{{- $scope := include "vllm-stack.ruleScope" .root }}{{ $found := dict }}{{ $order := list -}}
+{{- range $engine, $series := .context.engines -}}
+{{- range $rule := include "vllm-stack.fill" (dict "text" $file "with" (set $series "scope" $scope)) | fromYamlArray -}}
+{{- if not (contains "[[" $rule.expr) -}}
+{{- $one := get $found $rule.record | default (dict "record" $rule.record "join" $rule.join "parts" dict) -}}
+{{- $_ := set $one.parts $engine $rule.expr }}{{ $_ := set $found $rule.record $one -}}
+{{- end -}}
+{{- $order = append $order $rule.record -}}
 {{- end -}}
 {{- end -}}
 {{- $rules := list -}}
-{{- range uniq $order }}{{ if hasKey $parts . }}{{ $rules = append $rules (dict "record" . "expr" (get $parts . | uniq | join "\nor\n")) }}{{ end }}{{ end -}}
+{{- range uniq $order }}{{ with get $found . }}{{ $rules = append $rules (dict "record" .record "expr" (include "vllm-stack.joinedParts" (dict "one" . "by" $.context.common.by))) }}{{ end }}{{ end -}}
 {{- toYaml $rules -}}
+{{- end -}}
+
+{{/*
+{one, by} -> the expression over every engine's part. Two parts about one model have the same labels, so that `or` alone
+would drop all but the first.
+*/}}
+{{- define "vllm-stack.joinedParts" -}}
+{{- if eq (len .one.parts) 1 -}}
+{{- values .one.parts | first -}}
+{{- else -}}
+{{- $marked := list }}{{ range $engine, $expr := .one.parts }}{{ $marked = append $marked (printf "label_replace(%s, \"part\", %q, \"\", \"\")" $expr $engine) }}{{ end -}}
+{{- printf "%s by (%s) (\n  %s\n)" (required (print "files/rules/engines.yaml: join of " .one.record) .one.join) .by (join "\n  or " $marked) -}}
+{{- end -}}
 {{- end -}}
 
 {{/* {root, context, file} -> YAML list: the rules of a file over recorded series, those that this release can have */}}

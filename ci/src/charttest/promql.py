@@ -34,7 +34,7 @@ class World:
     """What is scraped: programs, the labels of the scrape, and names that recording rules make."""
 
     exporters: tuple[Exporter, ...]
-    target_labels: frozenset[str] = TARGET
+    target_labels: Labels = TARGET
     recorded: frozenset[str] = frozenset()
     shared: bool = False
     """Whether the names that programs share are theirs, and no other program's."""
@@ -106,7 +106,7 @@ class _Reader:
         ]
         name = node.name or next(iter(exact), None)
         series = self._series(name) if name else None
-        if series is None or series.labels is None:
+        if series is None or series.labels is None or self._world.target_labels is None:
             return None
         labels = series.labels | self._world.target_labels
         for matcher in matchers:
@@ -187,7 +187,8 @@ class _Reader:
             return labels - {"le"}
         if name in ("label_replace", "label_join") and vectors[0] is not None:
             texts = [each.val for each in node.args if isinstance(each, promql.StringLiteral)]
-            for source in texts[2:3] if name == "label_replace" else texts[2:]:
+            # An empty name is how a constant is set: label_replace(x, "a", "b", "", "").
+            for source in filter(None, texts[2:3] if name == "label_replace" else texts[2:]):
                 self._check(source, vectors[0], f"takes the label {source} for {name}")
             return vectors[0] | {texts[0]}
         return labels

@@ -64,6 +64,7 @@ class Pod:
     spec: Mapping[str, Any]
     per_replica: int = 1
     """How many of it one replica of the owner has: a group has several workers."""
+    annotations: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def containers(self) -> list[dict[str, Any]]:
@@ -137,8 +138,9 @@ class Manifests:
 
 
 def _pod(owner: Manifest, template: Mapping[str, Any], per_replica: int = 1) -> Pod:
-    labels = (template.get("metadata") or {}).get("labels") or {}
-    return Pod(owner, labels, template.get("spec") or {}, per_replica)
+    metadata = template.get("metadata") or {}
+    labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
+    return Pod(owner, labels, template.get("spec") or {}, per_replica, annotations)
 
 
 def _per_replica(owner: Manifest, template: str) -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from charttest.checks.model import Check, Manifest, Manifests
+from charttest.checks.model import SERVING, Check, Manifest, Manifests
 from charttest.exporters import exporters
 
 if TYPE_CHECKING:
@@ -97,16 +97,30 @@ def _of_dashboard(part: Any, panel: str = "dashboard") -> Iterator[tuple[str, st
             yield from _of_dashboard(each, panel)
 
 
-def _scraped_labels(manifests: Manifests) -> frozenset[str]:
-    """The labels that the monitors of this render add to what they scrape."""
+def _target_labels(manifests: Manifests) -> Labels:
+    """The labels of what is scraped, with those that the monitors of this render add.
+
+    None where whoever scrapes is not in this render: it holds nothing that serves, as a release of dashboards
+    for the others, or its pods are found by annotations. Their labels are set elsewhere, and nobody knows them.
+    """
+    from charttest.promql import TARGET  # noqa: PLC0415 - needs promql-parser
+
+    monitors = manifests.of("ServiceMonitor", "PodMonitor")
+    if not monitors and (not manifests.of(*SERVING) or _is_annotated(manifests)):
+        return None
     found: set[str] = set()
-    for item in manifests.of("ServiceMonitor", "PodMonitor"):
+    for item in monitors:
         for key in ("podTargetLabels", "targetLabels"):
             found |= {re.sub(r"\W", "_", label) for label in item.spec.get(key) or []}
         for endpoint in item.spec.get("endpoints") or item.spec.get("podMetricsEndpoints") or []:
             for step in (*(endpoint.get("relabelings") or []), *(endpoint.get("metricRelabelings") or [])):
                 found.add(str(step.get("targetLabel", "")))
-    return frozenset(found - {""})
+    return TARGET | (found - {""})
+
+
+def _is_annotated(manifests: Manifests) -> bool:
+    """Whether pods ask to be scraped by the annotation that Prometheus' example configuration reads."""
+    return any("prometheus.io/scrape" in pod.annotations for pod in manifests.pods)
 
 
 def _run(manifests: Manifests) -> Iterator[tuple[Manifest, str]]:
@@ -120,7 +134,7 @@ def _run(manifests: Manifests) -> Iterator[tuple[Manifest, str]]:
         what = "has queries that nothing here can read: install charttest[promql], or ignore this check"
         yield asked[0].item, what
         return
-    from charttest.promql import TARGET, World  # noqa: PLC0415 - needs promql-parser
+    from charttest.promql import World  # noqa: PLC0415 - needs promql-parser
 
     known = exporters()
     recorded = frozenset(
@@ -132,7 +146,7 @@ def _run(manifests: Manifests) -> Iterator[tuple[Manifest, str]]:
     )
     prefixes = tuple(each.prefix for each in known)
     shared = any(prefix in query.text for query in asked for prefix in prefixes)
-    world = World(known, TARGET | _scraped_labels(manifests), recorded, shared)
+    world = World(known, _target_labels(manifests), recorded, shared)
     for query in asked:
         for problem in _judge(query, world):
             yield query.item, f"{query.where}: {problem}"

@@ -40,6 +40,8 @@ def merge_into(path: Path, document: ValuesDocument) -> bool:
         after = _added(path, before, document, first=not models)
     if document.root and "scaling" not in existing:
         after = f"{after.rstrip()}\n\n{document.root}\n"
+    if document.alerts:
+        after = _with_thresholds(path, after, document)
     if after == before:
         return False
     check(_load(path, after), str(path))
@@ -82,7 +84,18 @@ def _updated(path: Path, text: str, document: ValuesDocument) -> str:
             f"--into {path}: models.{document.key}: is laid out in a way that cannot be edited",
             "write one key to a line",
         )
-    return _with_reasons(text, key_lines(text, place), _reasons(document))
+    return _with_reasons(text, key_lines(text, place), _reasons(document.body))
+
+
+def _with_thresholds(path: Path, text: str, document: ValuesDocument) -> str:
+    """The text with the model's thresholds below `monitoring:`, whatever else stands there."""
+    if "monitoring" not in _load(path, text):
+        return f"{text.rstrip()}\n\n{document.alerts}\n"
+    try:
+        text = set_values(text, (), {"monitoring": document.data["monitoring"]}, document.alerts)
+    except NotEditableError as error:
+        raise UsageError(f"--into {path}: {error}: is an alias", "write its values out") from None
+    return _with_reasons(text, key_lines(text, ()), _reasons(document.alerts))
 
 
 def _holds(body: Any, wanted: Any) -> bool:
@@ -92,12 +105,12 @@ def _holds(body: Any, wanted: Any) -> bool:
     return bool(body == wanted)
 
 
-def _reasons(document: ValuesDocument) -> dict[KeyPath, str]:
-    """The comment above each key of the model that is written."""
+def _reasons(block: str) -> dict[KeyPath, str]:
+    """The comment above each key of a block of lines."""
     reasons: dict[KeyPath, str] = {}
     path: list[str] = []
     comment = ""
-    for line in document.body.splitlines():
+    for line in block.splitlines():
         text = line.strip()
         if text.startswith("#"):
             comment = text

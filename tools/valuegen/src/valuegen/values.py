@@ -11,6 +11,7 @@ from valuegen.autoscaling import block
 from valuegen.errors import OutputError, UsageError
 from valuegen.files import replace_file
 from valuegen.frozen import dataclass
+from valuegen.thresholds import thresholds
 from valuegen.units import GIB, MIB, ceil_div
 from valuegen.valuestext import context_of
 from valuegen.variants import variant_name
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from valuegen.autoscaling import Scaler
     from valuegen.plan import Candidate, Plan
+    from valuegen.thresholds import Objectives
 
 KEY = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")  # a DNS-1035 label: it names a Service
 
@@ -40,6 +42,7 @@ class ValuesDocument:
     body: str  # the model's own lines, unindented
     data: dict[str, Any]
     root: str  # what belongs beside `models:`, for all models of the file; "" for nothing
+    alerts: str  # `monitoring:` with the model's thresholds; "" for nothing
 
 
 def render(
@@ -50,13 +53,15 @@ def render(
     source: str | None = None,
     variants: Sequence[Candidate] = (),
     scaler: Scaler | None = None,
+    objectives: Objectives | None = None,
 ) -> ValuesDocument:
     """The values that run one candidate of a plan, checked against the chart's schema.
 
     Settings that the plan was asked for are written even if vLLM would choose the same. Each of `variants`
     becomes one of the model's variants, which overrides what differs; each has a scaler of its own.
-    Raises UsageError if the model has no source, no key can be made of its name, or the scaler's
-    limits contradict the plan.
+    With `objectives` the thresholds of the model's alerts are written as well. Raises UsageError if the
+    model has no source, no key can be made of its name, the scaler's limits contradict the plan, or an
+    objective can be no threshold.
     """
     from ruamel.yaml import YAML  # noqa: PLC0415  (not needed by fit and plan)
 
@@ -77,16 +82,20 @@ def render(
     indented = "\n".join(f"    {line}" if line else line for line in lines)
     asks = scaler is not None and scaler.mode != "hpa"
     root = environment.get_template("scaling.yaml.j2").render().rstrip("\n") if asks else ""
+    alerts = ""
+    if objectives is not None:
+        found = thresholds(candidate.fit, objectives)
+        alerts = environment.get_template("thresholds.yaml.j2").render(key=key, thresholds=found).rstrip("\n")
     text = environment.get_template("values.yaml.j2").render(
         version=metadata.version("valuegen"),
         vllm_version=candidate.fit.vllm_version,
         key=key,
         body=indented,
-        root=root,
+        root="\n\n".join(filter(None, (root, alerts))),
     )
     data: dict[str, Any] = YAML(typ="safe", pure=True).load(text)
     check(data, "the values")
-    return ValuesDocument(key, text, body, data, root)
+    return ValuesDocument(key, text, body, data, root, alerts)
 
 
 def _scaling(scaler: Scaler | None, candidate: Candidate, made: Plan) -> dict[str, Any] | None:

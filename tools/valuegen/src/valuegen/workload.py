@@ -47,7 +47,7 @@ class Workload:
 
 
 def chart() -> dict[str, Any]:
-    """The package's own copy of the chart's defaults, engine tag and owned flags; a test keeps it equal."""
+    """The package's own copy of the chart's defaults, thresholds, engine tag and owned flags; a test keeps it equal."""
     return _chart()
 
 

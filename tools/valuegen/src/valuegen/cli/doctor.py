@@ -24,6 +24,19 @@ from valuegen.errors import FindingsError, UsageError
     help="Values to install, as helm's -f; repeatable; with --preflight.",
 )
 @click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="A value over those of files, as helm's --set; repeatable; with --preflight.",
+)
+@click.option(
+    "--set-string", "texts", multiple=True, metavar="KEY=VALUE", help="The same, always as text, as helm's."
+)
+@click.option(
+    "--set-json", "documents", multiple=True, metavar="KEY=JSON", help="The same as JSON, as helm's."
+)
+@click.option(
     "--chart",
     default=None,
     metavar="CHART",
@@ -41,6 +54,9 @@ def doctor_command(
     release: str | None,
     preflight: bool,
     values: tuple[Path, ...],
+    settings: tuple[str, ...],
+    texts: tuple[str, ...],
+    documents: tuple[str, ...],
     chart: str | None,
     namespace: str | None,
     kubeconfig: str | None,
@@ -57,13 +73,16 @@ def doctor_command(
     from valuegen.doctor.asking import Kubectl  # noqa: PLC0415  (imports stay with the command that needs them)
     from valuegen.doctor.report import show, summary  # noqa: PLC0415
 
-    _require_fitting(release, values, chart, preflight=preflight, load=load)
+    options = (("--set", settings), ("--set-string", texts), ("--set-json", documents))
+    given = tuple((option, text) for option, texts in options for text in texts)
+    _require_fitting(release, values, given, chart, preflight=preflight, load=load)
     kubectl = Kubectl.find(kubeconfig, context)
     where = namespace or kubectl.namespace()
     if preflight:
         from valuegen.doctor.preflight import preflight as judge  # noqa: PLC0415
+        from valuegen.doctor.rendering import Given  # noqa: PLC0415
 
-        report = judge(kubectl, values, chart, release, where)
+        report = judge(kubectl, Given(values, given), chart, release, where)
     else:
         from valuegen.doctor.gathering import read_release  # noqa: PLC0415
         from valuegen.doctor.release import diagnose  # noqa: PLC0415
@@ -84,11 +103,17 @@ def doctor_command(
 
 
 def _require_fitting(
-    release: str | None, values: tuple[Path, ...], chart: str | None, *, preflight: bool, load: bool
+    release: str | None,
+    values: tuple[Path, ...],
+    settings: tuple[tuple[str, str], ...],
+    chart: str | None,
+    *,
+    preflight: bool,
+    load: bool,
 ) -> None:
     """UsageError for options that do not belong together."""
     if preflight:
-        if not values:
+        if not values and not settings:
             raise UsageError("--preflight: needs the values to install", "add -f values.yaml")
         if load:
             raise UsageError("--load: needs a running release", "drop --preflight and name the release")
@@ -97,6 +122,6 @@ def _require_fitting(
         raise UsageError(
             "doctor: needs a release, or --preflight -f values.yaml", "`helm list` shows releases"
         )
-    for option, given in (("--values", values), ("--chart", chart)):
+    for option, given in (("--values", values), *settings, ("--chart", chart)):
         if given:
             raise UsageError(f"{option}: is read by --preflight", "add --preflight, or drop it")

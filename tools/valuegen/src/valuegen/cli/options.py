@@ -59,6 +59,22 @@ class Fraction(click.ParamType[float]):
         return number
 
 
+class Seconds(click.ParamType[float]):
+    """A time."""
+
+    name = "seconds"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """A number above 0."""
+        try:
+            number = float(value)
+        except ValueError:
+            self.fail(f"{value!r} is no number", param, ctx)
+        if not math.isfinite(number) or number <= 0:
+            self.fail(f"{value!r} is not above 0", param, ctx)
+        return number
+
+
 class Gibibytes(click.ParamType[float]):
     """A size as vLLM's flags in GiB take it."""
 

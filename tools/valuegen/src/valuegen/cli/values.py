@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from valuegen.cli.completion import complete_models
-from valuegen.cli.options import HumanInt, engine_options
+from valuegen.cli.options import HumanInt, Seconds, engine_options
 from valuegen.cli.planning import (
     load_options,
     make_plan,
@@ -46,6 +46,22 @@ if TYPE_CHECKING:
 @click.option(
     "--max-replicas", type=HumanInt(), default=None, metavar="N", help="Most replicas; unset: the plan's."
 )
+@click.option(
+    "--thresholds", is_flag=True, help="Write the model's thresholds of alerts that the plan decides."
+)
+@click.option(
+    "--time-to-first-token",
+    type=Seconds(),
+    default=None,
+    metavar="SECONDS",
+    help="What 95 of 100 requests shall keep to, as a threshold.",
+)
+@click.option(
+    "--inter-token", type=Seconds(), default=None, metavar="SECONDS", help="The same of two tokens in a row."
+)
+@click.option(
+    "--request-time", type=Seconds(), default=None, metavar="SECONDS", help="The same of whole answers."
+)
 @click.option("--name", default=None, help="Key of the model in the values; unset: from MODEL.")
 @click.option("--source", default=None, help="source.uri of the chart; unset: from MODEL.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), default=None, help="File to write.")
@@ -64,6 +80,10 @@ def values_command(
     autoscaling: Mode | None,
     min_replicas: int | None,
     max_replicas: int | None,
+    thresholds: bool,
+    time_to_first_token: float | None,
+    inter_token: float | None,
+    request_time: float | None,
     as_json: bool,
     **options: Any,
 ) -> int:
@@ -72,6 +92,7 @@ def values_command(
     --into updates the numbers of a model that is there, adds one that is not, and keeps the rest.
     """
     from valuegen import values  # noqa: PLC0415
+    from valuegen.thresholds import Objectives  # noqa: PLC0415
     from valuegen.variants import variants_of  # noqa: PLC0415
 
     if output is not None and into is not None:
@@ -79,10 +100,19 @@ def values_command(
             "-o and --into: exclude each other", "use --into for a file that exists, -o for a new one"
         )
     scaler = _scaler(autoscaling, min_replicas, max_replicas)
+    objectives = Objectives(time_to_first_token, inter_token, request_time)
     made = make_plan(model, options)
     require_a_candidate(made)
     chosen = variants_of(made) if variants else made.ranked[:1]
-    document = values.render(made, chosen[0], name=name, source=source, variants=chosen[1:], scaler=scaler)
+    document = values.render(
+        made,
+        chosen[0],
+        name=name,
+        source=source,
+        variants=chosen[1:],
+        scaler=scaler,
+        objectives=objectives if thresholds or objectives != Objectives() else None,
+    )
     if into is not None:
         from valuegen.merge import kept_by_hand, merge_into  # noqa: PLC0415
 

@@ -27,6 +27,7 @@ BRINGS = {
     "security.istio.io": "Istio",
     "traefik.io": "Traefik",
     "monitoring.coreos.com": "the Prometheus Operator",
+    "llmd.ai": "the CRD of charts/wva (docs/wva.md)",
     "resource.k8s.io": "a Kubernetes with dynamic resource allocation (1.34)",
 }
 METRICS = {

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote
 
-from valuegen.doctor.objects import Object, happened, is_true, moment, name, owner
+from valuegen.doctor.objects import Object, happened, is_true, labels, moment, name, owner
+from valuegen.doctor.variants import CONTROLLERS, LEASES, SELECTOR, variants_of
 from valuegen.errors import UsageError
 from valuegen.frozen import dataclass
 
@@ -27,6 +28,7 @@ OWN = {
     "poddisruptionbudgets": "apis/policy/v1",
     "leaderworkersets": "apis/leaderworkerset.x-k8s.io/v1",
     "scaledobjects": "apis/keda.sh/v1alpha1",
+    "variantautoscalings": "apis/llmd.ai/v1alpha1",
     "httproutes": "apis/gateway.networking.k8s.io/v1",
     "ingresses": "apis/networking.k8s.io/v1",
 }
@@ -42,6 +44,8 @@ UNKNOWN_WITHOUT = {
     "pods of all namespaces": "what is free on nodes",
     "storageclasses": "which classes there are",
     "ingressclasses": "which IngressClasses there are",
+    CONTROLLERS: "whether a Workload Variant Autoscaler decides",
+    LEASES: "whether one of its pods leads",
     "secrets": "the state of the Helm release",
     "logs": "what engines said last",
 }
@@ -115,6 +119,20 @@ def path(plural: str, where: str, namespace: str | None = None, **query: str) ->
     return f"/{where}/{place}{plural}" + (f"?{asked}" if asked else "")
 
 
+def controllers_path() -> str:
+    """Where the cluster has the Deployments of Workload Variant Autoscalers, whatever their namespace."""
+    return path("deployments", "apis/apps/v1", labelSelector=SELECTOR)
+
+
+def read_leases(asker: Asker, controllers: Iterable[Object]) -> list[Object] | None:
+    """The leases beside these Deployments; None where one may not be read."""
+    namespaces = sorted({str(item["metadata"].get("namespace", "")) for item in controllers} - {""})
+    answers = asker.get_all(path("leases", "apis/coordination.k8s.io/v1", where) for where in namespaces)
+    if any(answer.problem for answer in answers.values()):
+        return None
+    return [lease for answer in answers.values() for lease in answer.items]
+
+
 def read_release(asker: Asker, release: str, namespace: str) -> Seen:
     """Everything that explains a release. UsageError when there is none of that name."""
     selector = f"app.kubernetes.io/instance={release}"
@@ -176,13 +194,28 @@ def _with_more(asker: Asker, seen: Seen) -> Seen:
         wanted["storageclasses"] = path("storageclasses", "apis/storage.k8s.io/v1")
     if seen.all("ingresses"):
         wanted["ingressclasses"] = path("ingressclasses", "apis/networking.k8s.io/v1")
+    if own_variants(seen):
+        wanted[CONTROLLERS] = controllers_path()
     objects, denied, _ = _ask(asker, wanted)
+    if objects.get(CONTROLLERS):
+        leases = read_leases(asker, objects[CONTROLLERS])
+        if leases is None:
+            denied += (without(LEASES),)
+        else:
+            objects[LEASES] = leases
     places = {which: _log_paths(seen, *which) for which in logs_needed(seen)}
     answers = asker.get_all(at for both in places.values() for at in both)
     logs = {which: "\n".join(answers[at].text for at in both) for which, both in places.items()}
     if any(answer.problem == "denied" for answer in answers.values()):
         denied += (without("logs"),)
     return replace(seen, objects={**seen.objects, **objects}, logs=logs, denied=seen.denied + denied)
+
+
+def own_variants(seen: Seen) -> list[tuple[str, Object]]:
+    """What of the release a Workload Variant Autoscaler shall decide about."""
+    own = ("app.kubernetes.io/instance", seen.release)
+    scalers = [item for item in seen.all("horizontalpodautoscalers") if own in labels(item).items()]
+    return variants_of([*scalers, *seen.all("scaledobjects"), *seen.all("variantautoscalings")])
 
 
 def statuses(pod: Object) -> list[Object]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from valuegen.doctor import variants
 from valuegen.doctor.capacity import lacking_room, over_quota, placed_text
 from valuegen.doctor.existence import (
     kinds_path,
@@ -14,7 +16,7 @@ from valuegen.doctor.existence import (
     reference_path,
 )
 from valuegen.doctor.findings import Finding, Report, in_order
-from valuegen.doctor.gathering import path, without
+from valuegen.doctor.gathering import controllers_path, path, read_leases, without
 from valuegen.doctor.needs import needs_of
 from valuegen.doctor.nodes import nodes_of
 from valuegen.doctor.objects import Object, count, labels
@@ -22,19 +24,19 @@ from valuegen.doctor.rendering import Rendering
 from valuegen.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping, Sequence
 
     from valuegen.doctor.asking import Answer, Kubectl
+    from valuegen.doctor.rendering import Given
 
 NAME = "preflight"  # of the release that is rendered, where none is given
 
 
 def preflight(
-    kubectl: Kubectl, values: tuple[Path, ...], chart: str | None, release: str | None, namespace: str
+    kubectl: Kubectl, given: Given, chart: str | None, release: str | None, namespace: str
 ) -> Report:
     """What the cluster lacks for these values. ClusterError, UsageError where one side cannot be read."""
-    rendering = Rendering.of(chart, values, release or NAME, namespace)
+    rendering = Rendering.of(chart, given, release or NAME, namespace)
     version = str(kubectl.get("/version").document["gitVersion"])
     objects, refused = _rendered(rendering, version)
     if refused is not None:
@@ -52,10 +54,15 @@ def preflight(
     }
     wanted |= {f"kind {api} {kind}": kinds_path(api) for api, kind in needs.kinds}
     wanted |= {one.title: reference_path(one, namespace) for one in needs.references}
-    answers = kubectl.get_all(wanted.values())
-    return judge(
-        rendering.subject, namespace, release, objects, {key: answers[at] for key, at in wanted.items()}
-    )
+    made = variants.controllers_of(objects, namespace, are_new=True)
+    wanted |= {f"group {group}": f"/apis/{group}" for group in variants.watched_groups(made)}
+    if variants.variants_of(objects):
+        wanted[variants.CONTROLLERS] = controllers_path()
+    found = kubectl.get_all(wanted.values())
+    answers = {key: found[at] for key, at in wanted.items()}
+    running = answers[variants.CONTROLLERS].items if variants.CONTROLLERS in answers else []
+    leases = read_leases(kubectl, running)
+    return judge(rendering.subject, namespace, release, objects, answers, leases=leases)
 
 
 def _rendered(rendering: Rendering, version: str) -> tuple[list[Object], Finding | None]:
@@ -75,15 +82,20 @@ def judge(
     release: str | None,
     objects: Sequence[Object],
     answers: Mapping[str, Answer],
+    *,
+    leases: Sequence[Object] | None = None,
 ) -> Report:
-    """What is missing among the answers for these objects."""
+    """What is missing among the answers for these objects; `leases` of controllers, None: not judged."""
     needs = needs_of(objects)
-    denied = sorted({without(key) for key, answer in answers.items() if answer.problem == "denied"})
+    denied = {without(key) for key, answer in answers.items() if answer.problem == "denied"}
+    if leases is None and variants.CONTROLLERS in answers and answers[variants.CONTROLLERS].items:
+        denied.add(without(variants.LEASES))
     found = [
         *lacking_kinds(needs, answers),
         *lacking_controllers(needs, answers),
         *lacking_references(needs, answers, namespace),
         *lacking_classes(needs, answers, {item for item in needs.made if item[0] == "StorageClass"}),
+        *_lacking_variants(objects, answers, leases, namespace),
     ]
     rooms = ""
     if not answers["nodes"].problem:
@@ -99,4 +111,25 @@ def judge(
         found += over_quota(needs, answers["resourcequotas"].items)
     rest = f"{count(len(needs.kinds), 'kind')} known, {count(len(needs.references), 'reference')} found"
     healthy = "nothing is missing: " + ", ".join(filter(None, (rooms, rest)))
-    return Report(subject, "preflight", namespace, in_order(found), healthy, tuple(denied))
+    return Report(subject, "preflight", namespace, in_order(found), healthy, tuple(sorted(denied)))
+
+
+def _lacking_variants(
+    objects: Sequence[Object],
+    answers: Mapping[str, Answer],
+    leases: Sequence[Object] | None,
+    namespace: str,
+) -> Iterator[Finding]:
+    """What keeps a Workload Variant Autoscaler, of the values or of the cluster, from deciding."""
+    made = variants.controllers_of(objects, namespace, are_new=True)
+    groups = variants.watched_groups(made)
+    yield from variants.lacking_groups(
+        groups, [group for group in groups if answers[f"group {group}"].problem != "absent"]
+    )
+    answer = answers.get(variants.CONTROLLERS)
+    if answer is not None and not answer.problem:
+        own = {each.title for each in made}
+        there = [each for each in variants.controllers_of(answer.items, namespace) if each.title not in own]
+        found = variants.variants_of(objects)
+        held = None if leases is None else tuple(leases)
+        yield from variants.Deciders((*made, *there), held, namespace, datetime.now(UTC)).undecided(found)

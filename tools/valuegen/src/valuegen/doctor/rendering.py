@@ -14,17 +14,33 @@ CHART = "charts/vllm-stack"  # where a clone of the repository has it
 
 
 @dataclass(frozen=True)
+class Given:
+    """The values on a command line: helm reads, types and merges them as when it installs."""
+
+    files: tuple[Path, ...]
+    settings: tuple[
+        tuple[str, str], ...
+    ] = ()  # helm's option and what follows it, for example --set and a.b=1
+
+    @property
+    def options(self) -> list[str]:
+        """The same as helm's options."""
+        files = [("--values", str(path)) for path in self.files]
+        return [word for pair in (*files, *self.settings) for word in pair]
+
+
+@dataclass(frozen=True)
 class Rendering:
     """What `helm install` would be given."""
 
     helm: str
     chart: str
-    values: tuple[Path, ...]
+    given: Given
     release: str
     namespace: str
 
     @classmethod
-    def of(cls, chart: str | None, values: tuple[Path, ...], release: str, namespace: str) -> Rendering:
+    def of(cls, chart: str | None, given: Given, release: str, namespace: str) -> Rendering:
         """With helm on PATH and, where none is named, the chart of a clone; an error names what is missing."""
         helm = shutil.which("helm")
         if helm is None:
@@ -35,15 +51,14 @@ class Rendering:
             raise UsageError(
                 f"--chart: is not given, and {CHART} is not here", "name it as in `helm install NAME CHART`"
             )
-        return cls(helm, chart or CHART, values, release, namespace)
+        return cls(helm, chart or CHART, given, release, namespace)
 
     def objects(self, kubernetes: str | None) -> list[Object]:
         """Every object, hooks and CRDs included, for this version of Kubernetes or helm's own newest.
 
         UsageError with helm's words if the chart refuses the values.
         """
-        options = [option for path in self.values for option in ("--values", str(path))]
-        options += ["--kube-version", kubernetes] if kubernetes else []
+        options = [*self.given.options, *(["--kube-version", kubernetes] if kubernetes else [])]
         what = ("template", self.release, self.chart, "--namespace", self.namespace, "--include-crds")
         done = subprocess.run(
             [self.helm, *what, *options],
@@ -61,8 +76,8 @@ class Rendering:
 
     @property
     def subject(self) -> str:
-        """The files, for people."""
-        return ", ".join(map(str, self.values))
+        """The files, for people; what is set beside them may be a secret."""
+        return ", ".join(map(str, self.given.files)) or "the values"
 
 
 def _objects(text: str) -> list[Object]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from valuegen.doctor.findings import Finding, translated
+from valuegen.doctor.gathering import own_variants
 from valuegen.doctor.objects import Object, conditions, is_true, name, one_line, title
+from valuegen.doctor.variants import CONTROLLERS, LEASES, Deciders, controllers_of, unsatisfied
 from valuegen.errors import Reason
 
 if TYPE_CHECKING:
@@ -36,6 +38,11 @@ def broken(seen: Seen) -> Iterator[Finding]:
             yield from _hpa(item)
     for item in seen.all("scaledobjects"):
         yield from _scaled_object(item)
+    if seen.knows(CONTROLLERS):
+        there = controllers_of(seen.all(CONTROLLERS), seen.namespace)
+        leases = tuple(seen.all(LEASES)) if seen.knows(LEASES) else None
+        yield from Deciders(tuple(there), leases, seen.namespace, seen.now).undecided(own_variants(seen))
+    yield from unsatisfied(seen.all("variantautoscalings"))
 
 
 def _hpa(item: Object) -> Iterator[Finding]:
