@@ -31,7 +31,8 @@ HANGS, CRASHES, STUCK = "hangs", "crashes", "stuck"
 # Instead of minutes, and of a start-up budget that is as long.
 FOR_SECONDS = 4
 NOT_SCRAPED = "VllmNotScraped"
-# KEDA's errors of the last ten minutes count, so that this one ends ten minutes after its fault.
+# KEDA's errors of the last five minutes count, those among them that it made before the first engine was scraped, so that
+# this one is there from the beginning, and ends five minutes after its fault.
 LASTING = {"alertname": "VllmScalerWithoutMetrics", "kind": "ScaledObject"}
 ABSENT = {"TEST_ENGINE_HANG_AT_START": "1"}
 
@@ -93,7 +94,12 @@ def faults(driver: Driver, release: Release) -> Faults:
         known = frozenset(rule["name"] for rule in rules(server, release) if rule["type"] == "alerting")
         wait_for("its engines to be scraped", lambda: _up(driver, release) == {MODEL, HANGS, CRASHES})
         beside.begin_load()
-        wait_for("health", lambda: not _but_stuck(firing(server, release)))
+
+        def unwell() -> set[str]:
+            found = _but_stuck(_but_lasting(firing(server, release)))
+            return {str(alert["labels"]) for alert in found}
+
+        _wait_for_alerts("health", lambda: not unwell(), unwell)
 
         beside.begin_fault()
         expected = known - {NOT_SCRAPED}

@@ -42,6 +42,12 @@ def test_an_alert_fires_on_its_fault(injected: Faults, name: str) -> None:
         assert "<error" not in str(told)
 
 
+def test_both_kinds_of_scalers_without_metrics_are_told(injected: Faults) -> None:
+    name = "VllmScalerWithoutMetrics"
+    found = [alert["labels"] for alert in injected.raised if alert["labels"]["alertname"] == name]
+    assert {labels["kind"] for labels in found} == {"HorizontalPodAutoscaler", "ScaledObject"}
+
+
 def test_every_alert_ends_with_its_fault(injected: Faults) -> None:
     assert injected.left == []
 

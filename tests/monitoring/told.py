@@ -66,7 +66,10 @@ class Told:
                 continue
             for name, labels in _whom(entry, pods):
                 course = self._courses.setdefault((number, name), Course(entry, now))
-                for line in course.lines({**labels, **entry.labels}, self.phase, now):
+                named = {
+                    key: labels["model"] if text == "MODEL" else text for key, text in entry.labels.items()
+                }
+                for line in course.lines({**labels, **named}, self.phase, now):
                     yield entry.name, entry.kind, line
 
     def objects(self) -> str:
