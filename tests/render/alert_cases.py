@@ -13,6 +13,7 @@ DEPLOYMENT = 'namespace="llm",deployment="r-m"'
 GROUP = 'namespace="llm",statefulset="r-large-lws-1"'
 HPA = 'namespace="llm",horizontalpodautoscaler="keda-hpa-r-m"'
 GPU = 'namespace="llm",pod="r-m-1",gpu="0",Hostname="node-1"'
+KEDA_ERRORS = 'keda_scaled_object_errors_total{namespace="keda",exported_namespace="llm",scaledObject="r-m"}'
 INACTIVE = f'kube_horizontalpodautoscaler_status_condition{{{HPA},condition="ScalingActive",status="false"}}'
 # The release that the cases are about: every kind of workload and scaler.
 VALUES: dict[str, Any] = {
@@ -96,9 +97,7 @@ CLUSTER = {
     f"kube_horizontalpodautoscaler_spec_max_replicas{{{HPA}}}": constant(4),
     f"kube_horizontalpodautoscaler_spec_min_replicas{{{HPA}}}": constant(1),
     INACTIVE: constant(0),
-    'keda_scaled_object_errors_total{namespace="keda",exported_namespace="llm",scaledObject="r-m"}': constant(
-        0
-    ),
+    KEDA_ERRORS: constant(0),
     'wva_desired_replicas{namespace="wva",exported_namespace="llm",variant_name="r-m-cheap"}': constant(1),
     'wva_optimization_duration_seconds_count{namespace="wva",status="success"}': growing(2),
     f"DCGM_FI_DEV_XID_ERRORS{{{GPU}}}": constant(0),
@@ -132,6 +131,18 @@ SILENT: dict[str, tuple[dict[str, str], int]] = {
     # Twelve of the fifteen minutes of its budget.
     "one more pod starts": ({**HEALTHY, NEW_POD: "_x100 0x12 1x288"}, 112),
     "woken from zero": ({**ZERO, NEW_POD: "_x100 0x12 1x288"}, 112),
+    # A model is installed and loads: the scalers cannot read what no engine tells yet, for fourteen minutes.
+    "the first pod starts": (
+        {
+            **ZERO,
+            NEW_POD: "_x100 0x14 1x285",
+            f"kube_deployment_spec_replicas{{{DEPLOYMENT}}}": "0x100 1x300",
+            f"kube_horizontalpodautoscaler_status_current_replicas{{{HPA}}}": "0x100 1x300",
+            INACTIVE: "0x100 1x14 0x285",
+            KEDA_ERRORS: "0x100 2+2x13 28x286",
+        },
+        118,
+    ),
     # The old pod goes, and the new one, of another name, loads the model.
     "the only pod is replaced": ({**HEALTHY, f"up{{{ENGINE}}}": "1x100 stale", NEW_POD: "_x100 0x12"}, 110),
     "one of few requests fails": (
@@ -211,13 +222,7 @@ OTHER_WAYS: list[tuple[str, Fault]] = [
     ("VllmReplicasNotReady", Fault({f"kube_statefulset_status_replicas_ready{{{GROUP}}}": constant(0)})),
     (
         "VllmScalerWithoutMetrics",
-        Fault(
-            {
-                'keda_scaled_object_errors_total{namespace="keda",exported_namespace="llm",scaledObject="r-m"}': growing(
-                    1
-                )
-            }
-        ),
+        Fault({KEDA_ERRORS: growing(1)}),
     ),
     (
         # KEDA scraped with honorLabels.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -326,6 +327,32 @@ def test_thresholds_that_valuegen_writes_are_those_of_the_models_alerts(chart: C
         "VllmRequestLatencyHigh": "120",
         "VllmQueueTimeHigh": "1",
     }
+
+
+def test_an_alert_can_wait_longer_or_shorter_and_says_how_long(chart: Chart) -> None:
+    waits = {"VllmEngineDead": "7m", "VllmStartupStuck": "9m", "VllmEngineCrashLooping": "3m"}
+    found = {rule["alert"]: rule for rule in rules(chart, release(**{"for": waits})) if "alert" in rule}
+    assert {name: found[name]["for"] for name in waits} == waits
+    assert "for 7m or more" in found["VllmEngineDead"]["annotations"]["description"]
+    assert "began to run 9m ago" in found["VllmStartupStuck"]["annotations"]["description"]
+    assert found["VllmModelUnavailable"]["for"] == "1m"
+    assert "for" not in found["VllmErrorBudgetBurnFast"]
+
+
+def test_no_placeholder_is_left_in_what_an_alert_says(chart: Chart) -> None:
+    for rule in rules(chart, VALUES):
+        assert "[[" not in str(rule), rule
+
+
+def test_an_alert_that_is_not_there_cannot_wait(chart: Chart) -> None:
+    said = refusal(chart, release(**{"for": {"VllmEngineAsleep": "1m"}}))
+    assert [line for line in said if "VllmEngineAsleep" in line or "propertyNames" in line], said
+
+
+def test_the_alerts_that_can_wait_are_those_that_there_are(chart: Chart) -> None:
+    schema = json.loads((chart.path / "values.schema.json").read_text())
+    ruled = schema["properties"]["monitoring"]["properties"]["rules"]["properties"]
+    assert set(ruled["for"]["propertyNames"]["enum"]) == set(FAULTS)
 
 
 REFUSALS = [

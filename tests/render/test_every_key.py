@@ -410,6 +410,7 @@ ROOT: dict[str, Change] = {
     "monitoring.rules.runbooks": Change("https://runbooks.example.com", RULED),
     "monitoring.rules.kubeStateMetrics": Change(False, RULED),
     "monitoring.rules.dcgm": Change(True, RULED),
+    "monitoring.rules.for": Change({"VllmEngineDead": "5m"}, RULED),
     "monitoring.rules.minimumRequests": Change(100, RULED),
     "monitoring.rules.models": Change({"m": {"queueSeconds": 20}}, RULED),
     **{

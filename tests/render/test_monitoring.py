@@ -133,8 +133,10 @@ def test_every_target_gets_the_labels_that_rules_dashboards_and_scalers_ask_for(
 ) -> None:
     rendered = render_model({"variants": {"b": {"autoscaling": {"mode": "wva", "actuator": "hpa"}}}}, ENABLED)
     (endpoint,) = monitor(rendered)["podMetricsEndpoints"]
-    labels = {rule["targetLabel"]: rule["sourceLabels"] for rule in endpoint["relabelings"]}
     prefix = "__meta_kubernetes_pod_label_"
+    labels = {
+        rule["targetLabel"]: rule["sourceLabels"] for rule in endpoint["relabelings"] if "regex" not in rule
+    }
     assert labels == {
         "release": [f"{prefix}app_kubernetes_io_instance"],
         "model": [f"{prefix}vllm_stack_io_model"],
@@ -147,6 +149,24 @@ def test_every_target_gets_the_labels_that_rules_dashboards_and_scalers_ask_for(
         f"{prefix}{re.sub(r'[^a-zA-Z0-9_]', '_', key)}" for pod in engines(rendered) for key in pod.labels
     }
     assert {name for sources in labels.values() for name in sources} <= names
+
+
+def test_the_role_of_prefill_and_decode_is_theirs_and_not_that_of_the_selector(chart: Chart) -> None:
+    rendered = chart.render({"models": {"m": source(SPLIT), "n": source({})}, **ENABLED})
+    (endpoint, *_) = monitor(rendered)["podMetricsEndpoints"]
+    (first, second) = [rule for rule in endpoint["relabelings"] if rule.get("targetLabel") == "role"]
+    assert first == {
+        "sourceLabels": ["__meta_kubernetes_pod_label_vllm_stack_io_role"],
+        "targetLabel": "role",
+    }
+    # One that a pod does not have is empty, and then the expression leaves the label as it is.
+    assert second == {
+        "sourceLabels": ["__meta_kubernetes_pod_label_llm_d_ai_role"],
+        "regex": "(.+)",
+        "targetLabel": "role",
+    }
+    roles = {pod.labels.get("llm-d.ai/role", pod.labels["vllm-stack.io/role"]) for pod in engines(rendered)}
+    assert roles == {"server", "prefill", "decode"}
 
 
 def test_an_engine_with_tls_is_scraped_by_the_ca_of_its_secret_and_the_name_of_its_service(

@@ -118,8 +118,10 @@ would drop all but the first.
 {{- $rules := .root.Values.monitoring.rules }}{{ $rule := .rule -}}
 {{- $labels := merge (dict "severity" $rule.severity "namespace" .root.Release.Namespace "release" .root.Release.Name) (deepCopy ($rules.alertLabels | default dict)) -}}
 {{- with .model }}{{ $_ := set $labels "model" . }}{{ end }}{{ with $rule.kind }}{{ $_ := set $labels "kind" . }}{{ end -}}
-{{- $annotations := dict "summary" $rule.summary "description" $rule.description "runbook_url" (printf "%s/%s.md" (trimSuffix "/" $rules.runbooks) $rule.alert) -}}
-{{- merge (pick $rule "alert" "expr" "for") (dict "labels" $labels "annotations" $annotations) | toYaml -}}
+{{- $for := get ($rules.for | default dict) $rule.alert | default $rule.for -}}
+{{- $annotations := dict "summary" $rule.summary "description" (replace "[[for]]" (toString $for) $rule.description) "runbook_url" (printf "%s/%s.md" (trimSuffix "/" $rules.runbooks) $rule.alert) -}}
+{{- $timing := dict }}{{ with $for }}{{ $timing = dict "for" . }}{{ end -}}
+{{- merge (pick $rule "alert" "expr") $timing (dict "labels" $labels "annotations" $annotations) | toYaml -}}
 {{- end -}}
 
 {{/* root -> the labels by which all series of the release are chosen */}}

@@ -26,6 +26,8 @@ class ScalingCluster:
 
     cluster: LocalCluster
     prometheus: Prometheus
+    keda: str
+    """The address on this machine where KEDA's operator tells its own metrics; nothing scrapes it by itself."""
 
     @property
     def kubectl(self) -> Kubectl:
@@ -66,10 +68,10 @@ def scaling_cluster(pytestconfig: pytest.Config) -> Iterator[ScalingCluster]:
         cluster.load_image(engine_archive(engine_file, pytestconfig.getini("test_engine_images")))
         prometheus_operator.start(cluster)
         server = prometheus.start(cluster)
-        keda.start(cluster)
+        told = keda.start(cluster)
         rules = documented_rules(root / pytestconfig.getini("adapter_rules"))
         prometheus_adapter.start(cluster, server, rules)
-        yield ScalingCluster(cluster, server)
+        yield ScalingCluster(cluster, server, told)
         server.unfollow()
 
 

@@ -20,10 +20,13 @@ API = "external.metrics.k8s.io/v1beta1"
 VARIABLES = {"WATCH_NAMESPACE": "", "POD_NAMESPACE": NAMESPACE, "KEDA_CLUSTER_OBJECT_NAMESPACE": NAMESPACE}
 
 
-def start(cluster: LocalCluster) -> None:
-    """Run all three until the cluster ends; returns when scalers get metrics and are checked at admission."""
+def start(cluster: LocalCluster) -> str:
+    """Run all three until the cluster ends; returns when scalers get metrics and are checked at admission.
+
+    What it returns is the address on this machine where the operator's own metrics are scraped.
+    """
     folder = beside.folder(cluster, "keda")
-    operator, adapter, hooks = (beside.free_port() for _ in range(3))
+    operator, adapter, hooks, metrics = (beside.free_port() for _ in range(4))
     found = parts.find_all(("keda-operator", "keda-adapter", "keda-webhooks"))
     beside.define(cluster, parts.module_dir(MODULE) / "config/crd/bases")
     cluster.kubectl.apply(beside.namespace(NAMESPACE))
@@ -32,10 +35,11 @@ def start(cluster: LocalCluster) -> None:
         command = (str(found[name]), f"--kubeconfig={cluster.kubeconfig}", f"--cert-dir={folder}", *arguments)
         cluster.add(name, beside.with_environment(VARIABLES, *command), lambda: beside.listens(port))
 
-    nowhere = ("--metrics-bind-address=0", "--health-probe-bind-address=0")
-    address = f"{beside.LOOPBACK}:{operator}"
-    run("keda-operator", operator, *nowhere, f"--metrics-service-bind-address={address}")
-    run("keda-webhooks", hooks, *nowhere, f"--port={hooks}")
+    unasked, untold = "--health-probe-bind-address=0", "--metrics-bind-address=0"
+    address, told = (f"{beside.LOOPBACK}:{port}" for port in (operator, metrics))
+    serving = (f"--metrics-service-bind-address={address}", f"--metrics-bind-address={told}")
+    run("keda-operator", operator, unasked, *serving)
+    run("keda-webhooks", hooks, unasked, untold, f"--port={hooks}")
     run(
         "keda-adapter",
         adapter,
@@ -50,6 +54,7 @@ def start(cluster: LocalCluster) -> None:
     )
     beside.serve_api(cluster, "keda-metrics-apiserver", NAMESPACE, API, adapter)
     cluster.kubectl.apply(*_webhooks(folder, hooks))
+    return told
 
 
 def _webhooks(folder: Path, port: int) -> list[dict[str, Any]]:

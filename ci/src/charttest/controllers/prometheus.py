@@ -66,9 +66,12 @@ class Prometheus:
 
     def query(self, promql: str) -> list[dict[str, Any]]:
         """The result of an instant query: `metric` and `value`. ClusterError with what Prometheus says."""
-        answer = self._ask(f"/api/v1/query?{urllib.parse.urlencode({'query': promql})}")
-        found: list[dict[str, Any]] = json.loads(answer)["data"]["result"]
+        found: list[dict[str, Any]] = self.data("query", query=promql)["result"]
         return found
+
+    def data(self, path: str, **parameters: str) -> Any:
+        """What /api/v1/PATH answers. ClusterError with what Prometheus says."""
+        return json.loads(self._ask(f"/api/v1/{path}?{urllib.parse.urlencode(parameters)}"))["data"]
 
     def start(self) -> None:
         """Run it; call it in the main thread, see LocalCluster."""
@@ -197,7 +200,7 @@ def _unpacked(content: str) -> str:
 def _objects(scrape_interval: str) -> list[dict[str, Any]]:
     rbac, where = "rbac.authorization.k8s.io", {"name": ACCOUNT, "namespace": NAMESPACE}
     everything: dict[str, Any] = {}
-    for kind in ("serviceMonitor", "podMonitor", "rule"):
+    for kind in ("serviceMonitor", "podMonitor", "scrapeConfig", "rule"):
         everything |= {f"{kind}Selector": {}, f"{kind}NamespaceSelector": {}}
     return [
         beside.namespace(NAMESPACE),
