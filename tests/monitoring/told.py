@@ -37,6 +37,7 @@ class Told:
     model: str | None = None
     """With it the faults are that model's."""
     phase: str = IDLE
+    _entries: list[Entry] = field(default_factory=table)
     _courses: dict[tuple[int, str], Course] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -61,7 +62,7 @@ class Told:
             return _page(self._replayed(pods, time.monotonic()))
 
     def _replayed(self, pods: list[dict[str, Any]], now: float) -> Iterator[tuple[str, str, str]]:
-        for number, entry in enumerate(table()):
+        for number, entry in enumerate(self._entries):
             if entry.faulty and not self.model:
                 continue
             for name, labels in _whom(entry, pods):
