@@ -3,7 +3,7 @@
 {{- $policy := .Values.networkPolicy | default dict -}}
 {{- if not $policy.enabled }}
 {{- range $m := .resolved.models }}
-{{- if ne ($m.body.service.type | default "ClusterIP") "ClusterIP" }}
+{{- if ne $m.main.modelService.type "ClusterIP" }}
 - models.{{ $m.key }}: service.type {{ $m.body.service.type }} publishes every path of the engine, also those that ask for no key; set ClusterIP and routing, or networkPolicy.
 {{- end }}
 {{- end }}

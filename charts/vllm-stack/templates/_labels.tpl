@@ -27,9 +27,10 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- end }}
 {{- end -}}
 
-{{/* [labels as text, own] -> the labels of an object: its own win over commonLabels, as those of pods do */}}
+{{/* [labels as text, own] -> the labels of an object: its own win over commonLabels, as those of pods do; nothing for
+nothing of its own, so that the text itself is printed */}}
 {{- define "vllm-stack.labels" -}}
-{{- if last . }}{{ mergeOverwrite (first . | fromYaml) (last .) | toYaml }}{{ else }}{{ first . }}{{ end -}}
+{{- if last . }}{{ mergeOverwrite (first . | fromYaml) (last .) | toYaml }}{{ end -}}
 {{- end -}}
 
 {{/* [root, own] -> the annotations of an object: commonAnnotations, then its own. Nothing when there are none. */}}

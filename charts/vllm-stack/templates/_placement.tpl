@@ -24,7 +24,7 @@
 {{- end }}
 {{- end -}}
 
-{{/* {root, w} -> how the pods of a workload spread over nodes and zones. */}}
+{{/* {root, w} -> how the pods of a workload spread over nodes and zones. Model and variant are those of the pod itself. */}}
 {{- define "vllm-stack.spread" -}}
 {{- $s := .w.body.scheduling }}{{ $spread := .w.spread -}}
 {{- if or $spread $s.topologySpreadConstraints }}
@@ -33,8 +33,8 @@
         - topologyKey: {{ . }}
           maxSkew: 1
           whenUnsatisfiable: ScheduleAnyway
-          matchLabelKeys: [{{ if eq $.w.kind "Deployment" }}pod-template-hash{{ else }}controller-revision-hash{{ end }}]
-          labelSelector: {matchLabels: {app.kubernetes.io/instance: {{ quote $.root.Release.Name }}, vllm-stack.io/model: {{ quote $.w.model }}, vllm-stack.io/variant: {{ quote $.w.variant }}}}
+          labelSelector: {matchLabels: {app.kubernetes.io/instance: {{ quote $.root.Release.Name }}}}
+          matchLabelKeys: [vllm-stack.io/model, vllm-stack.io/variant, {{ ternary "pod-template-hash" "controller-revision-hash" (eq $.w.kind "Deployment") }}]
         {{- end }}
         {{- range $s.topologySpreadConstraints }}
         - {{ hasKey . "labelSelector" | ternary . (set (deepCopy .) "labelSelector" (dict "matchLabels" ($.w.selector | fromYaml))) | toJson }}

@@ -1,26 +1,17 @@
 {{/* {root, w} -> the pod template of a workload: the one pod spec, indented for a Deployment, which most workloads are. */}}
 {{- define "vllm-stack.pod" -}}
-{{- $w := .w }}{{ $body := $w.body }}{{ $r := .root.resolved }}{{ $cache := $body.cache }}{{ $texts := $w.texts -}}
-{{- if not $texts }}{{ include "vllm-stack.podTexts" . }}{{ end -}}
-{{- $labels := $body.podLabels }}{{ with $r.commonLabels }}{{ $labels = mergeOverwrite (deepCopy .) ($body.podLabels | default dict) }}{{ end }}
+{{- $w := .w }}{{ $body := $w.body }}{{ $cache := $body.cache }}{{ $texts := $w.texts -}}
+{{- if not $texts }}{{ include "vllm-stack.podTexts" . }}{{ end }}
     metadata:
       labels:
         {{- $w.selector | nindent 8 }}
-        {{- if and (ne $w.role "server") (not $w.headless) }}
-        llm-d.ai/role: {{ $w.role }}
-        {{- end }}
-        {{- if ne (.root.Values.mesh | default "none") "none" }}
-        {{- include "vllm-stack.meshLabels" . | trim | nindent 8 }}
-        {{- end }}
+        {{- $texts.podLabels }}
         {{- with $w.wvaVariant }}{{ print "llm-d.ai/variant: " . | nindent 8 }}{{ end }}
-        {{- range $name, $value := $labels }}
-        {{ $name }}: {{ quote $value }}
-        {{- end }}
       {{- if or $texts.annotated $w.config }}{{ include "vllm-stack.podAnnotations" . }}{{ end }}
     spec:
       {{- $texts.podStart }}
       {{- if $body.scheduling.antiAffinity }}{{ include "vllm-stack.placement" . }}{{ else }}{{ $texts.placement }}{{ end }}
-      {{- include "vllm-stack.spread" . }}
+      {{- if $body.scheduling.topologySpreadConstraints }}{{ include "vllm-stack.spread" . }}{{ else }}{{ $texts.spread }}{{ end }}
       {{- if $body.accelerator.claims }}{{ include "vllm-stack.resourceClaims" . }}{{ end }}
       {{- with $w.initContainers }}
       initContainers:

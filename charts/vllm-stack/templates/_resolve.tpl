@@ -38,6 +38,7 @@ Models that differ in their source and names only have one shape, see _shape.tpl
 {{- $selector := print $selectorStart (quote $key) -}}
 {{- $m := dict "key" $key "name" $name "selector" $selector "labels" (print $selector $moreLabels) "body" $body "workloads" list
       "servedNames" ($names | default (list $key)) -}}
+{{- with $body.service.labels }}{{ $_ := set $m "objectLabels" (include "vllm-stack.labels" (list $m.labels .)) }}{{ end -}}
 {{- $variants := $model.variants | default dict }}{{ $order := list "main" -}}
 {{- if $variants }}{{ $order = prepend (without (keys $variants | sortAlpha) "main") "main" }}{{ end -}}
 {{- range $variant := $order -}}
@@ -50,10 +51,11 @@ Models that differ in their source and names only have one shape, see _shape.tpl
 {{- if $of.enabled -}}
 {{- if not (hasKey $of "engine") }}{{ include "vllm-stack.deriveShape" (dict "root" $root "w" $of) }}{{ end -}}
 {{- $labels := print $selector "\nvllm-stack.io/variant: " (quote $variant) -}}
-{{- $w := omit $of "" -}}
+{{- /* Without what only the shape needs: a map that outgrows its size while it is filled is copied once more. */}}
+{{- $w := omit $of "merged" "enabled" "args" "chatTemplatePath" -}}
 {{- $_ := set $w "model" $key }}{{ $_ := set $w "variant" $variant }}{{ $_ := set $w "own" $own -}}
 {{- $_ := set $w "selector" $labels }}{{ $_ := set $w "labels" (print $labels $moreLabels) -}}
-{{- $_ := set $w "source" $source }}{{ $_ := set $w "namesGiven" $names }}{{ $_ := set $w "servedNames" $m.servedNames -}}
+{{- $_ := set $w "source" $source }}{{ if $names }}{{ $_ := set $w "namesGiven" true }}{{ end }}{{ $_ := set $w "servedNames" $m.servedNames -}}
 {{- $at := print $key " " -}}
 {{- if eq $variant "main" -}}
 {{- $_ := set $w "path" (print "models." $key) }}{{ $_ := set $w "name" $name -}}

@@ -53,7 +53,7 @@ Rules with more headers come first, then in the order of their headers: what a G
 {{/* {root, entry} -> JSON list of backends: the model's Service, or one of each variant that has a weight, which is then rendered. */}}
 {{- define "vllm-stack.backends" -}}
 {{- $e := .entry }}{{ $m := $e.model }}{{ $r := .root.resolved }}{{ $found := list -}}
-{{- $port := $m.main.servicePort -}}
+{{- $port := $m.main.modelService.port -}}
 {{- if $e.own.variants -}}
 {{- $workloads := dict }}{{ range $w := $m.workloads }}{{ $_ := set $workloads $w.variant $w }}{{ end -}}
 {{- range $variant, $share := $e.own.variants -}}
@@ -63,7 +63,6 @@ Rules with more headers come first, then in the order of their headers: what a G
 {{- $_ := set $r "errors" (append $r.errors (printf "%s.variants.%s: the variant has the role prefill, which reads prompts for the decoders and answers no client; remove it, and weigh variants of the role decode" $e.at $variant)) -}}
 {{- end -}}
 {{- $_ := set $w "service" (include "vllm-stack.variantServiceName" (dict "root" $.root "w" $w)) -}}
-{{- $_ := set $w "servicePort" $port -}}
 {{- $found = append $found (dict "name" $w.service "port" $port "model" $m.key "variant" $variant "weight" (mul $share (ternary $e.weight 1 $e.weighted))) -}}
 {{- else -}}
 {{- $_ := set $r "errors" (append $r.errors (printf "%s.variants.%s: the model %s has no enabled variant of this name; set one of: %s" $e.at $variant $m.key (join ", " (keys $workloads | sortAlpha)))) -}}

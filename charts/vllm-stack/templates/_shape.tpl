@@ -65,7 +65,9 @@ have few shapes, so that what follows from a shape is derived, judged and render
 {{- range $part := list "volumes" "mounts" "containers" "initContainers" "featureArgs" "ownArgs" }}{{ $_ := set $w $part list }}{{ end -}}
 {{- $_ := set $w "role" ($body.role | default "server") -}}
 {{- $_ := set $w "port" $engine.port }}{{ $_ := set $w "portName" "http" -}}
-{{- $_ := set $w "servicePort" (int ($body.service.port | default 8000)) -}}
+{{- $_ := set $w "annotations" (include "vllm-stack.annotations" (list .root $body.workloadAnnotations)) -}}
+{{- $_ := set $w "modelService" (dict "port" (int ($body.service.port | default 8000)) "type" ($body.service.type | default "ClusterIP")
+      "annotations" (include "vllm-stack.annotations" (list .root $body.service.annotations))) -}}
 {{- $_ := set $w "balancing" ($p.balancing | default "internal") -}}
 {{- if or (gt $nodes 1) (ne $w.role "server") }}{{ include "vllm-stack.deriveGroup" . }}{{ end -}}
 {{- $featured := or $body.lora.enabled $body.lora.adapters $body.lora.dynamic $body.warmup.prompts $body.tls.existingSecret -}}
@@ -77,6 +79,8 @@ have few shapes, so that what follows from a shape is derived, judged and render
 {{/* The pods of a group fill their nodes and want to be close. */}}
 {{- $spread := dict "hostname" (list "kubernetes.io/hostname") "zone" (list "topology.kubernetes.io/zone" "kubernetes.io/hostname") -}}
 {{- $_ := set $w "spread" (ternary list (get $spread ($body.scheduling.spread | default "none") | default list) (gt $nodes 1)) -}}
+{{- $particular := or $w.kindChosen $featured $w.observed $w.extended $engine.repository $engine.nameIsPath $body.workloadLabels $body.podLabels $body.scheduling.exclusiveTopology -}}
+{{- $_ := set $w "particular" (or $particular (ne $w.role "server") (ne $w.balancing "internal")) -}}
 {{- include "vllm-stack.shapeArgs" . -}}
 {{- include "vllm-stack.validateEngine" . -}}
 {{- include "vllm-stack.validateShape" . -}}

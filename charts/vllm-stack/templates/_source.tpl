@@ -6,7 +6,7 @@ modelMount (of the pod), revision, loadFormat, sourceEnv, and the download that 
 {{- define "vllm-stack.source" -}}
 {{- $w := .w }}{{ $source := $w.source }}{{ $r := .root.resolved }}{{ $uri := $source.uri | default "" -}}
 {{- $_ := set $w "modelPath" (trimPrefix "hf://" $uri) -}}
-{{- $_ := set $w "revision" ($source.revision | default "") -}}
+{{- with $source.revision }}{{ $_ := set $w "revision" . }}{{ end -}}
 {{- if and (hasKey $r.storage $w.claim) (eq $w.body.cache.type "existingClaim") -}}
 {{- $c := get $r.storage $w.claim -}}
 {{- $_ := set $w "storageKeys" (list $c.key) -}}

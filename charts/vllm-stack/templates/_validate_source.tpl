@@ -14,7 +14,7 @@
 {{- if not $known -}}
 {{- include "vllm-stack.error" (list . "source.uri" (print (ternary "is missing" (printf "%q is no model source" $uri) (eq $uri "")) "; set hf://org/name, pvc://claim/path, oci://registry/name:tag, s3://bucket/path or an absolute path in the image")) -}}
 {{- else -}}
-{{- if and $source.revision (ne $scheme "hf://") -}}
+{{- if and (ne $scheme "hf://") $source.revision -}}
 {{- include "vllm-stack.error" (list . "source.revision" "only a hf:// source has revisions; remove it") -}}
 {{- end -}}
 {{- if and $source.path (ne $scheme "oci://") -}}

@@ -14,7 +14,7 @@ variant inherits is reported once, at the model. */}}
 
 {{/* {root, w} */}}
 {{- define "vllm-stack.validateWorkload" -}}
-{{- $w := .w }}{{ $body := $w.body }}{{ $p := $body.parallelism -}}
+{{- $w := .w -}}
 {{- include "vllm-stack.validateSource" . -}}
 {{- if $w.scaler }}{{ include "vllm-stack.validateScaling" . }}{{ end -}}
 {{- if $w.own -}}
@@ -22,6 +22,12 @@ variant inherits is reported once, at the model. */}}
 {{- include "vllm-stack.error" (list $ $key (print "variants share it, they are workloads of one model; set models." $w.model "." $key)) -}}
 {{- end -}}
 {{- end -}}
+{{- if $w.particular }}{{ include "vllm-stack.validateParticular" . }}{{ end -}}
+{{- end -}}
+
+{{/* {root, w}: of what few workloads have */}}
+{{- define "vllm-stack.validateParticular" -}}
+{{- $w := .w }}{{ $body := $w.body -}}
 {{- if or (hasKey $w "ownClaims") $body.scheduling.exclusiveTopology }}{{ include "vllm-stack.validateKind" . }}{{ end -}}
 {{- if or (gt $w.nodes 1) (ne $w.balancing "internal") }}{{ include "vllm-stack.validateGroup" . }}{{ end -}}
 {{- if ne $w.role "server" }}{{ include "vllm-stack.validateRole" . }}{{ end -}}
