@@ -26,7 +26,7 @@ def schema(chart: Chart) -> dict[str, Any]:
 
 def exists(path: list[str], part: dict[str, Any], root: dict[str, Any]) -> bool:
     """Whether the schema has a key, or a map whose keys are free, at this path."""
-    part = root["$defs"][part["$ref"].rpartition("/")[2]] if "$ref" in part else part
+    part = root["definitions"][part["$ref"].rpartition("/")[2]] if "$ref" in part else part
     if not path or "properties" not in part:
         return True
     return path[0] in part["properties"] and exists(path[1:], part["properties"][path[0]], root)
@@ -35,7 +35,7 @@ def exists(path: list[str], part: dict[str, Any], root: dict[str, Any]) -> bool:
 @pytest.mark.parametrize("page", PAGES)
 def test_every_key_that_a_page_names_exists(schema: dict[str, Any], page: str) -> None:
     keys = {tuple(name.split(".")) for name in KEY.findall((DOCS / page).read_text())}
-    body = schema["$defs"]["model"]
+    body = schema["definitions"]["model"]
     begun = {key for key in keys if key[0] in {*body["properties"], *schema["properties"]}}
     assert len(begun) > 5
     missing = [

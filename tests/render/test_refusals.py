@@ -253,7 +253,7 @@ def maps(
     schema: dict[str, Any], root: dict[str, Any], path: tuple[str, ...] = ()
 ) -> Iterator[tuple[str, ...]]:
     """The path of every map of the values whose keys are fixed; a free key is called x, a model m."""
-    schema = root["$defs"][schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
+    schema = root["definitions"][schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
     if schema.get("additionalProperties") is False:
         yield path
     for key, value in schema.get("properties", {}).items():

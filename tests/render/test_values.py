@@ -65,7 +65,7 @@ def default_keys(values: dict[str, Any], path: str = "") -> Iterator[str]:
 
 
 def schema_keys(part: dict[str, Any], root: dict[str, Any], path: str = "") -> Iterator[str]:
-    part = root["$defs"][part["$ref"].rpartition("/")[2]] if "$ref" in part else part
+    part = root["definitions"][part["$ref"].rpartition("/")[2]] if "$ref" in part else part
     for key, value in part.get("properties", {}).items():
         place = f"{path}.{key}" if path else key
         if key == "variants":  # of a model only: a body inside a body

@@ -109,7 +109,7 @@ def test_the_controllers_folder_is_in_the_charts_and_linked_beside_it() -> None:
 
 
 def schema_keys(part: dict[str, Any], root: dict[str, Any], path: str = "") -> Iterator[str]:
-    part = root["$defs"][part["$ref"].rpartition("/")[2]] if "$ref" in part else part
+    part = root["definitions"][part["$ref"].rpartition("/")[2]] if "$ref" in part else part
     keys = part.get("properties", {})
     if not keys and path:
         yield path
