@@ -87,12 +87,15 @@ class Driver:
 
     def hold(self, release: Release, deployment: str, count: int) -> float:
         """Wait until so many were wanted and ready for STEADY_SECONDS; since when, in time.monotonic()."""
-        since = time.monotonic()
+        since, held = time.monotonic(), False
 
         def steady() -> bool:
-            nonlocal since
-            if self.replicas(release, deployment) != (count, count):
+            nonlocal since, held
+            holds = self.replicas(release, deployment) == (count, count)
+            if not (held and holds):
+                # Not when the last other answer came: the next one may have taken long, on a busy machine.
                 since = time.monotonic()
+            held = holds
             return time.monotonic() - since > STEADY_SECONDS
 
         wait_for(f"{deployment} to stay at {count}", steady)
