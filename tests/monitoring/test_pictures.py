@@ -11,13 +11,14 @@ from tests.monitoring.test_dashboards import NAMES
 from charttest import picture
 
 if TYPE_CHECKING:
-    from tests.monitoring.live import Window
+    from tests.monitoring.live import Live
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_panel_of_a_live_release_is_drawn_with_data(
-    window: Window, name: str, pytestconfig: pytest.Config
+    running: Live, name: str, pytestconfig: pytest.Config
 ) -> None:
+    window = running.window
     dashboard = window.dashboards[name]
     chosen = {"namespace": [window.namespace], "release": [window.release], "model": [window.model]}
     known = {variable["name"] for variable in dashboard["templating"]["list"]}
