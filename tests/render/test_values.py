@@ -112,3 +112,10 @@ def test_the_schema_is_strict_wherever_keys_are_fixed(schema: dict[str, Any]) ->
                 yield from loose(value, f"{path}/{key}")
 
     assert list(loose(schema, "")) == []
+
+
+def test_no_template_is_longer_than_a_hundred_lines(chart: Chart) -> None:
+    templates = [path for path in chart.path.rglob("templates/**/*") if path.is_file()]
+    assert len(templates) > 80
+    lines = {path.name: len(path.read_text().splitlines()) for path in templates}
+    assert {name: count for name, count in lines.items() if count > 100} == {}

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from tests.valuegen.cluster_objects import condition, container, node, pod, thing
+from tests.valuegen.cluster_objects import NOW, condition, container, node, pod, thing
 
 from valuegen.doctor.amounts import amount, pod_requests, shown
 from valuegen.doctor.asking import Answer
@@ -232,7 +232,7 @@ lacking(
 @pytest.mark.parametrize("case", LACKING)
 def test_what_is_missing_is_named(case: str) -> None:
     objects, answers, rule, words = LACKING[case]
-    report = judge("values.yaml", "ns", None, objects, answers)
+    report = judge("values.yaml", "ns", None, objects, answers, now=NOW)
     assert [finding.id for finding in report.findings] == [rule]
     assert words in report.first_line
     assert report.findings[0].level == "error"
@@ -247,7 +247,7 @@ def test_a_cluster_that_has_everything_says_so_in_one_line() -> None:
         thing("Gateway", "public", {}, {"conditions": [condition("Programmed", "True")]}),
         storageclasses=listed(thing("StorageClass", "fast")),
     )
-    report = judge("values.yaml", "ns", None, objects, answers)
+    report = judge("values.yaml", "ns", None, objects, answers, now=NOW)
     assert report.first_line == (
         "values.yaml: nothing is missing: there is room for 2 pods with 2 nvidia.com/gpu, 3 kinds known, 2 references found"
     )
@@ -292,8 +292,8 @@ def test_an_upgrade_takes_the_room_of_its_own_pods() -> None:
         pod("llm-m-1", spec={"containers": [container(resources={"limits": {"nvidia.com/gpu": "4"}})]})
     )
     answers = cluster(objects, pods_of_all_namespaces=busy)
-    assert judge("values.yaml", "ns", "llm", objects, answers).findings == ()
-    assert judge("values.yaml", "ns", None, objects, answers).findings != ()
+    assert judge("values.yaml", "ns", "llm", objects, answers, now=NOW).findings == ()
+    assert judge("values.yaml", "ns", None, objects, answers, now=NOW).findings != ()
 
 
 def test_what_may_not_be_read_is_said_and_not_judged() -> None:
@@ -303,7 +303,7 @@ def test_what_may_not_be_read_is_said_and_not_judged() -> None:
         ("nodes", "pods of all namespaces", "storageclasses", "resourcequotas", "webhooks", "apiservices"),
         denied,
     )
-    report = judge("values.yaml", "ns", None, objects, answers)
+    report = judge("values.yaml", "ns", None, objects, answers, now=NOW)
     assert report.findings == ()
     assert "nodes (what nodes offer)" in report.not_asked
     assert len(report.not_asked) == 6

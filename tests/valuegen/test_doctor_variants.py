@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from tests.valuegen.cluster_objects import (
+    NOW,
     ago,
     condition,
     deployment,
@@ -242,7 +242,7 @@ BEFORE: dict[str, tuple[list[Object], dict[str, Answer], list[Object] | None, st
     "one of the cluster": (
         [VARIANT],
         {CONTROLLERS: listed(controller())},
-        [{**LED, "spec": {"holderIdentity": "x", "renewTime": datetime.now(UTC).isoformat()}}],
+        [LED],
         None,
     ),
     "one whose leases may not be read": ([VARIANT], {CONTROLLERS: listed(controller())}, None, None),
@@ -257,7 +257,7 @@ BEFORE: dict[str, tuple[list[Object], dict[str, Answer], list[Object] | None, st
     "one that nobody leads": (
         [VARIANT],
         {CONTROLLERS: listed(controller())},
-        [LED],
+        [lease(minutes=5)],
         "leads, so none decides",
     ),
     "another version": (
@@ -285,7 +285,9 @@ BEFORE: dict[str, tuple[list[Object], dict[str, Answer], list[Object] | None, st
 def test_preflight_names_what_keeps_a_controller_from_deciding(case: str) -> None:
     objects, answers, leases, words = BEFORE[case]
     objects = [*objects, engines()]
-    report = judge("values.yaml", "ns", None, objects, cluster(objects) | KINDS | answers, leases=leases)
+    report = judge(
+        "values.yaml", "ns", None, objects, cluster(objects) | KINDS | answers, leases=leases, now=NOW
+    )
     assert len(report.findings) == (words is not None)
     unread = "leases of controllers (whether one of its pods leads)"
     assert (unread in report.not_asked) == (leases is None)

@@ -62,7 +62,9 @@ def preflight(
     answers = {key: found[at] for key, at in wanted.items()}
     running = answers[variants.CONTROLLERS].items if variants.CONTROLLERS in answers else []
     leases = read_leases(kubectl, running)
-    return judge(rendering.subject, namespace, release, objects, answers, leases=leases)
+    return judge(
+        rendering.subject, namespace, release, objects, answers, leases=leases, now=datetime.now(UTC)
+    )
 
 
 def _rendered(rendering: Rendering, version: str) -> tuple[list[Object], Finding | None]:
@@ -84,8 +86,9 @@ def judge(
     answers: Mapping[str, Answer],
     *,
     leases: Sequence[Object] | None = None,
+    now: datetime,
 ) -> Report:
-    """What is missing among the answers for these objects; `leases` of controllers, None: not judged."""
+    """What is missing among the answers for these objects; `leases` of controllers at `now`, None: not judged."""
     needs = needs_of(objects)
     denied = {without(key) for key, answer in answers.items() if answer.problem == "denied"}
     if leases is None and variants.CONTROLLERS in answers and answers[variants.CONTROLLERS].items:
@@ -95,7 +98,7 @@ def judge(
         *lacking_controllers(needs, answers),
         *lacking_references(needs, answers, namespace),
         *lacking_classes(needs, answers, {item for item in needs.made if item[0] == "StorageClass"}),
-        *_lacking_variants(objects, answers, leases, namespace),
+        *_lacking_variants(objects, answers, leases, namespace, now),
     ]
     rooms = ""
     if not answers["nodes"].problem:
@@ -119,6 +122,7 @@ def _lacking_variants(
     answers: Mapping[str, Answer],
     leases: Sequence[Object] | None,
     namespace: str,
+    now: datetime,
 ) -> Iterator[Finding]:
     """What keeps a Workload Variant Autoscaler, of the values or of the cluster, from deciding."""
     made = variants.controllers_of(objects, namespace, are_new=True)
@@ -132,4 +136,4 @@ def _lacking_variants(
         there = [each for each in variants.controllers_of(answer.items, namespace) if each.title not in own]
         found = variants.variants_of(objects)
         held = None if leases is None else tuple(leases)
-        yield from variants.Deciders((*made, *there), held, namespace, datetime.now(UTC)).undecided(found)
+        yield from variants.Deciders((*made, *there), held, namespace, now).undecided(found)
