@@ -5,6 +5,8 @@ BIN   := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 # What needs no cluster keeps two cores busy; what waits for one runs alone, so that nothing else delays it.
 FAST  := $(BIN)/pytest -n 2 --dist loadgroup -m "not cluster"
+# One after the other, so that a cluster ends with the last test that needs it.
+CLUSTERS := tests/charttest,tests/cluster tests/node tests/scaling,tests/monitoring
 
 .DEFAULT_GOAL := help
 .PHONY: help venv parts demo test test-fast test-kind test-vllm drift soak lint docs pictures bench lock clean
@@ -25,7 +27,8 @@ demo: venv ## Plan a model, install it on a local cluster, upgrade, roll back (K
 	@PATH="$(CURDIR)/$(BIN):$$PATH" ci/demo
 
 test: lint ## Everything: linters, unit, render, cluster and node tests (nodes need root; else they are skipped)
-	@status=0; $(FAST) || status=1; $(BIN)/pytest -m cluster || status=1; exit $$status
+	@status=0; $(FAST) || status=1; \
+	for tests in $(CLUSTERS); do $(BIN)/pytest -m cluster $${tests//,/ } || status=1; done; exit $$status
 
 test-fast: venv ## Unit and render tests, no cluster
 	@$(FAST)
