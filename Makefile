@@ -6,7 +6,7 @@ STAMP := $(VENV)/.stamp
 # What needs no cluster keeps two cores busy; what waits for one runs alone, so that nothing else delays it.
 FAST  := $(BIN)/pytest -n 2 --dist loadgroup -m "not cluster"
 # One after the other, so that a cluster ends with the last test that needs it.
-CLUSTERS := tests/charttest,tests/cluster tests/node tests/scaling,tests/monitoring
+CLUSTERS := tests/charttest,tests/cluster tests/node tests/scaling tests/monitoring
 
 .DEFAULT_GOAL := help
 .PHONY: help venv parts demo test test-fast test-kind test-vllm drift soak lint docs pictures bench lock clean
