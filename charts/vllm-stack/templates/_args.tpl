@@ -14,8 +14,8 @@
 {{- $more := list -}}
 {{- if or $w.revision $w.loadFormat -}}
 {{- $_ := set $w "args" list -}}
-{{- $set := dict }}{{ range $key, $value := pick $w "revision" "loadFormat" }}{{ if $value }}{{ $_ := set $set $key $value }}{{ end }}{{ end -}}
-{{- include "vllm-stack.spell" (dict "root" .root "w" $w "set" $set "keys" (keys $set | sortAlpha | reverse)) -}}
+{{- $keys := list }}{{ range $key := list "revision" "loadFormat" }}{{ if get $w $key }}{{ $keys = append $keys $key }}{{ end }}{{ end -}}
+{{- include "vllm-stack.spell" (dict "root" .root "w" $w "set" $w "keys" $keys) -}}
 {{- $more = $w.args -}}
 {{- end -}}
 {{- $_ := set $w "args" (concat $model $w.portArgs $names $more $w.shapeSettings $w.featureArgs $w.ownArgs $w.userArgs) -}}

@@ -27,10 +27,9 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- end }}
 {{- end -}}
 
-{{/* [labels as text, own] -> the labels of an object: its own win over commonLabels, as those of pods do; nothing for
-nothing of its own, so that the text itself is printed */}}
+{{/* [labels as text, own] -> the labels of an object that has some of its own: they win over commonLabels, as those of pods do */}}
 {{- define "vllm-stack.labels" -}}
-{{- if last . }}{{ mergeOverwrite (first . | fromYaml) (last .) | toYaml }}{{ end -}}
+{{- mergeOverwrite (first . | fromYaml) (last .) | toYaml -}}
 {{- end -}}
 
 {{/* [root, own] -> the annotations of an object: commonAnnotations, then its own. Nothing when there are none. */}}
