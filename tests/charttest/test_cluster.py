@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -202,6 +203,30 @@ def test_gpu_pods_run_where_gpus_are_and_wait_where_they_are_not(cluster: LocalC
 def test_bare_pods_that_do_not_restart_succeed(cluster: LocalCluster) -> None:
     cluster.kubectl("apply", "-f-", stdin=pod("once", restartPolicy="Never"))
     cluster.kubectl("wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/once", "--timeout=20s")
+
+
+@pytest.mark.cluster
+def test_a_simulated_node_deletes_a_pod_once_so_that_a_new_one_of_its_name_lives(
+    cluster: LocalCluster,
+) -> None:
+    log = next(part.log for part in cluster.status() if part.name == "kwok")
+
+    def deletions(name: str) -> int:
+        return sum(
+            "Delete pod" in line and f"default/{name}" in line for line in log.read_text().splitlines()
+        )
+
+    # A finalizer keeps the first in sight after its node has deleted it; the second is behind it in the queue.
+    for name, finalizers in (("held", ["example.com/hold"]), ("later", [])):
+        made = json.loads(pod(name, terminationGracePeriodSeconds=30))
+        made["metadata"]["finalizers"] = finalizers
+        cluster.kubectl("apply", "-f-", stdin=json.dumps(made))
+        cluster.kubectl("wait", "--for=condition=Ready", f"pod/{name}", "--timeout=20s")
+        cluster.kubectl("delete", "pod", name, "--wait=false")
+        eventually(f"the deletion of {name}", partial(deletions, name))
+    assert deletions("held") == 1
+    release = '[{"op": "remove", "path": "/metadata/finalizers"}]'
+    cluster.kubectl("patch", "pod", "held", "--type=json", f"--patch={release}")
 
 
 @pytest.mark.cluster

@@ -90,6 +90,19 @@ def test_every_flag_that_is_not_owned_can_be_set(
             assert arguments[at : at + len(words)] == words
 
 
+@pytest.mark.parametrize(
+    ("names", "spelled"),
+    [
+        ([], ["--served-model-name=m"]),
+        (["one"], ["--served-model-name=one"]),
+        (["one", "org/two"], ["--served-model-name", "one", "org/two"]),
+    ],
+)
+def test_every_name_follows_its_flag(render_model: RenderModel, names: list[str], spelled: list[str]) -> None:
+    pod = render_model({"servedNames": names}).one("Deployment").spec["template"]["spec"]
+    assert pod["containers"][0]["args"] == ["org/model", "--port=8000", *spelled, "--shutdown-timeout=120"]
+
+
 def test_arguments_that_are_passed_word_for_word_come_last(render_model: RenderModel) -> None:
     body = {"args": {"max-model-len": 1}, "extraArgs": ["--seed", "7"]}
     container = render_model(body).one("Deployment").spec["template"]["spec"]["containers"][0]

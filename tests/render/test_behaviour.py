@@ -320,7 +320,7 @@ def test_what_the_engine_writes_goes_to_a_mounted_writable_folder(render_model: 
         for entry in container["env"]
         if entry["name"].endswith(("HOME", "DIR", "ROOT"))
     }
-    assert {"HF_HOME", "VLLM_CACHE_ROOT", "XDG_CACHE_HOME"} <= set(paths)
+    assert {"HOME", "HF_HOME", "VLLM_CACHE_ROOT", "TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR"} <= set(paths)
     assert {path for path in paths.values() if not path.startswith("/data")} == set()
 
 

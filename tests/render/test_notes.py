@@ -52,6 +52,16 @@ def test_the_notes_name_every_model_its_address_and_the_next_commands(chart: Cha
         assert words in told
 
 
+@pytest.mark.parametrize(("count", "left"), [(20, ""), (21, "… and 1 more:"), (30, "… and 10 more:")])
+def test_the_notes_of_many_models_list_twenty_and_say_where_the_others_are(
+    chart: Chart, count: int, left: str
+) -> None:
+    told = notes(chart, {"models": {f"m{number}": MODEL for number in range(count)}})
+    assert told.count("    deployment/r-m") == 20
+    assert ("more: kubectl get services -l app.kubernetes.io/instance=r," in told) == bool(left)
+    assert left in told
+
+
 def test_a_group_is_waited_for_by_a_command_of_its_own(chart: Chart) -> None:
     told = notes(
         chart, {"models": {"m": {**MODEL, "parallelism": GROUP, "startup": {"budgetSeconds": 1000}}}}

@@ -114,8 +114,32 @@ def test_the_schema_is_strict_wherever_keys_are_fixed(schema: dict[str, Any]) ->
     assert list(loose(schema, "")) == []
 
 
+def templates(chart: Chart) -> dict[str, str]:
+    """The text of every template of the chart and its subchart."""
+    paths = [path for path in chart.path.rglob("templates/**/*") if path.is_file()]
+    assert len(paths) > 80
+    return {str(path): path.read_text() for path in paths}
+
+
 def test_no_template_is_longer_than_a_hundred_lines(chart: Chart) -> None:
-    templates = [path for path in chart.path.rglob("templates/**/*") if path.is_file()]
-    assert len(templates) > 80
-    lines = {path.name: len(path.read_text().splitlines()) for path in templates}
+    lines = {name: len(text.splitlines()) for name, text in templates(chart).items()}
     assert {name: count for name, count in lines.items() if count > 100} == {}
+
+
+def alone(text: str) -> list[str]:
+    """The calls of `include`, by a name that `template` would take, whose text goes nowhere but where they stand."""
+    found = []
+    for call in re.findall(r'\{\{-? ?include (?=")((?:"(?:\\.|[^"\\])*"|[^"{}])*?) ?-?\}\}', text):
+        rest, count = re.sub(r'"(?:\\.|[^"\\])*"', "", call), 1
+        while count:
+            rest, count = re.subn(r"\([^()]*\)", "", rest)
+        if "|" not in rest:
+            found.append(call)
+    return found
+
+
+def test_include_is_for_texts_that_are_used_and_template_for_the_rest(chart: Chart) -> None:
+    assert alone('{{- include "a" (list . "b|c" (print "{" | trim)) -}}{{ include "d" . | quote }}') == [
+        '"a" (list . "b|c" (print "{" | trim))'
+    ]
+    assert {name: found for name, text in templates(chart).items() if (found := alone(text))} == {}

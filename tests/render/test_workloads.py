@@ -77,11 +77,7 @@ def test_replicas_spread_by_the_label_of_their_kind(render_model: RenderModel) -
         workload(render_model({"workload": kind})).spec["template"]["spec"]["topologySpreadConstraints"][0]
         for kind in ("deployment", "statefulset")
     ]
-    own = ["vllm-stack.io/model", "vllm-stack.io/variant"]
-    assert [key["matchLabelKeys"] for key in keys] == [
-        [*own, "pod-template-hash"],
-        [*own, "controller-revision-hash"],
-    ]
+    assert [key["matchLabelKeys"] for key in keys] == [["pod-template-hash"], ["controller-revision-hash"]]
 
 
 # StatefulSets

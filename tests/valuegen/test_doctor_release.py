@@ -49,6 +49,30 @@ def killed(probe: str, log: str = "") -> Seen:
     return seen(one, told, replicaset(), node(), logs={("llm-m-1", "engine"): log})
 
 
+def killed_before(code: int, log: str = "", minutes: float = 15.1, **times: str) -> Seen:
+    """A container that was ended after so long, which left no time of its own among the kills of its probe."""
+    one = pod(last=ended(code) | {"startedAt": ago(2 + minutes)}, restarts=9)
+    told = event(one, "Killing", "Container engine failed startup probe, will be restarted", 40)
+    return seen(one, told | times, replicaset(), node(), logs={("llm-m-1", "engine"): log})
+
+
+def cut_off(minutes: float, *, warned: bool = True) -> Seen:
+    """A container that was ended after so long, and whose kill nobody told."""
+    end = ended(143) | {"startedAt": ago(2 + minutes)}
+    one = pod(last=end, restarts=9)
+    told = event(one, "Unhealthy" if warned else "Pulled", "Startup probe failed: connection refused", 3)
+    return seen(one, told, replicaset(), node())
+
+
+def sidecar_killed() -> Seen:
+    """A native sidecar, which is an init container, hangs."""
+    proxy = container(name="proxy", livenessProbe={"periodSeconds": 10, "failureThreshold": 3})
+    one = pod(last=ended(137), restarts=1, spec={"initContainers": [proxy]})
+    one["status"]["initContainerStatuses"] = [one["status"]["containerStatuses"].pop() | {"name": "proxy"}]
+    told = event(one, "Killing", "Container proxy failed liveness probe, will be restarted", 3)
+    return seen(one, told, replicaset(), node())
+
+
 def claim(phase: str = "Pending", **spec: object) -> dict[str, object]:
     return thing("PersistentVolumeClaim", "cache", dict(spec), {"phase": phase})
 
@@ -123,6 +147,56 @@ CASES: dict[str, tuple[Seen, str, str, str]] = {
         "startup-budget",
         "error",
         "the start takes longer than its budget: no answer within 900 s",
+    ),
+    "a slow start, and the next one has just been cut off": (
+        killed_before(143, "Loading safetensors", lastTimestamp=ago(0)),
+        "startup-budget",
+        "error",
+        "the start takes longer than its budget: no answer within 900 s",
+    ),
+    "a slow start after the last event that the kubelet told": (
+        killed_before(137),
+        "startup-budget",
+        "error",
+        "the start takes longer than its budget: no answer within 900 s",
+    ),
+    "a slow start after the events of its kills are gone": (
+        cut_off(15.1),
+        "startup-budget",
+        "error",
+        "the start takes longer than its budget: no answer within 900 s",
+    ),
+    "asked to end long before its budget": (cut_off(3), "engine-crash", "error", "was asked to end"),
+    "asked to end long after its budget": (cut_off(50), "engine-crash", "error", "was asked to end"),
+    "asked to end at its budget, and it answered": (
+        cut_off(15.1, warned=False),
+        "engine-crash",
+        "error",
+        "was asked to end",
+    ),
+    "a sidecar that hangs": (
+        sidecar_killed(),
+        "engine-hang",
+        "error",
+        "the proxy hangs: it did not answer its liveness probe for 30 s",
+    ),
+    "a slow start once, and a wrong flag since": (
+        killed_before(2, FLAG),
+        "engine-flag",
+        "error",
+        "an engine flag is wrong: vLLM has no --swap-space",
+    ),
+    "a slow start once, and asked to end since": (
+        killed_before(143, minutes=35),
+        "engine-crash",
+        "error",
+        "was asked to end",
+    ),
+    "a slow start once, and a crash since": (
+        killed_before(139),
+        "engine-crash",
+        "error",
+        "the engine crashes: a segmentation fault",
     ),
     "a hanging engine": (killed("liveness"), "engine-hang", "warning", "the engine hangs: it did not answer"),
     "an image that is not there": (

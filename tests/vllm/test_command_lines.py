@@ -52,12 +52,12 @@ def read(say: Callable[[str], None]) -> Read:
     return read
 
 
-def commands(rendered: Rendered, rank: int | None = None) -> list[tuple[list[str], dict[str, str]]]:
-    """The command line of every vLLM container, the variables of groups filled in, and its limits."""
+def commands(rendered: Rendered, rank: int | None = None) -> list[tuple[list[str], dict[str, Any]]]:
+    """The command line of every vLLM container, the variables of groups filled in, and the container."""
     found = []
     for pod in Manifests(rendered.objects).pods:
         engine = pod.spec["containers"][0]
-        if engine["command"] == ["vllm", "serve"]:
+        if engine.get("command") == ["vllm", "serve"]:
             worker = int(pod.labels["vllm-stack.io/role"] == "worker") if rank is None else rank
             values = {
                 "LWS_WORKER_INDEX": str(worker),
@@ -67,7 +67,7 @@ def commands(rendered: Rendered, rank: int | None = None) -> list[tuple[list[str
             words = list(engine["args"])
             for name, value in values.items():
                 words = [word.replace(f"$({name})", value) for word in words]
-            found.append((words, engine["resources"]["limits"]))
+            found.append((words, engine))
     return found
 
 
@@ -104,9 +104,9 @@ def test_vllm_lays_groups_out_as_the_chart_counts_their_gpus(
         rendered = chart.render({"models": {"m": model}})
         for rank in range(len(pods)):
             leader, worker = commands(rendered, rank)
-            words, limits = worker if rank else leader
+            words, engine = worker if rank else leader
             lines.append(words)
-            gpus.append(int(limits["nvidia.com/gpu"]))
+            gpus.append(int(engine["resources"]["limits"]["nvidia.com/gpu"]))
     told = read(lines, "--layout")
     assert [said.get("error") for said in told] == [None] * len(lines)
     keys = ("data_parallel_rank", "data_parallel_size_local", "node_rank_within_dp")

@@ -29,7 +29,7 @@
 {{- with $single }}
 - One replica only: {{ trimPrefix ", " . }}. A rollout or a node drain stops the model until its pod is loaded again; set replicas: 2 to serve without a gap.
 {{- end }}
-{{- include "vllm-stack.scalingAdvice" . }}
+{{- template "vllm-stack.scalingAdvice" . }}
 {{- $existing := list }}{{ range .Values.secrets }}{{ $existing = append $existing .existingSecret }}{{ end }}
 {{- with compact $existing }}
 - A changed Secret that exists outside the release does not restart pods ({{ join ", " . }}); set defaults.rollout.restartedAt to a new text.
@@ -38,9 +38,9 @@
 {{- if and (not $routed) (.Values.routing).routes }}
 - routing.routes render nothing while routing.kind is none; set kind: gateway, or another one.
 {{- end }}
-{{- include "vllm-stack.featureAdvice" . }}
-{{- include "vllm-stack.clusterAdvice" . }}
-{{- include "vllm-stack.monitoringAdvice" . }}
+{{- template "vllm-stack.featureAdvice" . }}
+{{- template "vllm-stack.clusterAdvice" . }}
+{{- template "vllm-stack.monitoringAdvice" . }}
 {{- if and (not $routed) (not .resolved.secretEnv.VLLM_API_KEY) (not (.Values.networkPolicy).enabled) }}
 - Every pod of the cluster may call the models; set secrets.apiKey to ask for a key, and routing to let requests in from outside.
 {{- end }}

@@ -3,7 +3,7 @@
 {{- $made := dict }}{{ range .resolved.storage }}{{ if .made }}{{ $_ := set $made .claim true }}{{ end }}{{ end -}}
 {{- $needed := dict }}{{ $used := list }}{{ $products := dict -}}
 {{- range $w := .resolved.workloads }}
-{{- $cache := ternary $w.claim "" (eq $w.body.cache.type "existingClaim") }}
+{{- $cache := and (eq $w.body.cache.type "existingClaim") $w.claim }}
 {{- if or $cache $w.modelClaim $w.featureClaims }}
 {{- $used = concat $used ($w.storageKeys | default list) }}
 {{- range concat ($w.featureClaims | default list) (list $w.modelClaim $cache) }}

@@ -5,17 +5,18 @@
 {{- $_ := set $w "engineFile" (set (omit $w.engineFile "") $engine.repository.settings.model $w.modelPath) -}}
 {{- else if $flags.model }}{{ $model = list (print $flags.model "=" $w.modelPath) -}}
 {{- else if hasKey $flags "model" }}{{ $model = list $w.modelPath }}{{ end -}}
-{{- if and (not $engine.severalNames) (gt (len $names) 1) -}}
-{{- include "vllm-stack.error" (list . "servedNames" (printf "engine %s serves a model under one name; set one" $w.body.engine)) -}}
+{{- $several := gt (len $names) 1 -}}
+{{- if and $several (not $engine.severalNames) -}}
+{{- template "vllm-stack.error" (list . "servedNames" (printf "engine %s serves a model under one name; set one" $w.body.engine)) -}}
 {{- end -}}
 {{- if not $flags.servedNames }}{{ $names = list -}}
-{{- else if $engine.severalNames }}{{ $names = prepend $names $flags.servedNames -}}
-{{- else }}{{ $names = list (print $flags.servedNames "=" (first $names)) }}{{ end -}}
+{{- else if $several }}{{ $names = prepend $names $flags.servedNames -}}
+{{- else }}{{ $names = list (print $flags.servedNames "=" (index $names 0)) }}{{ end -}}
 {{- $more := list -}}
 {{- if or $w.revision $w.loadFormat -}}
 {{- $_ := set $w "args" list -}}
 {{- $keys := list }}{{ range $key := list "revision" "loadFormat" }}{{ if get $w $key }}{{ $keys = append $keys $key }}{{ end }}{{ end -}}
-{{- include "vllm-stack.spell" (dict "root" .root "w" $w "set" $w "keys" $keys) -}}
+{{- template "vllm-stack.spell" (dict "root" .root "w" $w "set" $w "keys" $keys) -}}
 {{- $more = $w.args -}}
 {{- end -}}
 {{- $_ := set $w "args" (concat $model $w.portArgs $names $more $w.shapeSettings $w.featureArgs $w.ownArgs $w.userArgs) -}}
@@ -26,8 +27,8 @@ place where a flag of `args` is spelled and where its name and the shape of its 
 the engine's file. */}}
 {{- define "vllm-stack.shapeArgs" -}}
 {{- $w := .w }}{{ $body := $w.body }}{{ $engine := $w.engine }}{{ $owned := $engine.owned }}{{ $flags := $engine.flags }}{{ $args := list -}}
-{{- include "vllm-stack.shapeSettings" . -}}
-{{- if $engine.repository }}{{ include "vllm-stack.repository" . -}}
+{{- template "vllm-stack.shapeSettings" . -}}
+{{- if $engine.repository }}{{ template "vllm-stack.repository" . -}}
 {{- else if not $flags }}{{ $args = include "vllm-stack.plainArgs" $body.args | fromJsonArray -}}
 {{- else -}}
 {{- range $flag, $value := $body.args -}}
@@ -57,12 +58,12 @@ the engine's file. */}}
 {{- end -}}
 {{- end -}}
 {{- else }}{{ $problem = include "vllm-stack.unknownFlag" (dict "flag" $flag "engine" $w.engine) }}{{ end -}}
-{{- if $problem }}{{ include "vllm-stack.error" (list $ (print "args." $flag) $problem) }}{{ end -}}
+{{- if $problem }}{{ template "vllm-stack.error" (list $ (print "args." $flag) $problem) }}{{ end -}}
 {{- end -}}
 {{- end -}}
 {{- range $arg := $body.extraArgs -}}
 {{- if regexMatch "^--(api[-_]key|hf[-_]token)(=|$)" $arg -}}
-{{- include "vllm-stack.error" (list $ "extraArgs" (printf "%s would show a secret in the pod; set secrets" (regexFind "^[^=]+" $arg))) -}}
+{{- template "vllm-stack.error" (list $ "extraArgs" (printf "%s would show a secret in the pod; set secrets" (regexFind "^[^=]+" $arg))) -}}
 {{- end -}}
 {{- end -}}
 {{- $_ := set $w "userArgs" (concat $args ($body.extraArgs | default list)) -}}

@@ -27,7 +27,7 @@ helm.sh/hook-delete-policy: {{ rest . | join "," }}
 
 {{/* root -> the account of downloads that run as hooks: before the release's own account exists */}}
 {{- define "vllm-stack.downloadAccount" -}}
-{{- if (.Values.serviceAccount).create }}{{ include "vllm-stack.name" (dict "full" (print .Release.Name "-download") "limit" 63) }}{{ else }}{{ .resolved.serviceAccount }}{{ end -}}
+{{- if (.Values.serviceAccount).create }}{{ template "vllm-stack.name" (dict "full" (print .Release.Name "-download") "limit" 63) }}{{ else }}{{ .resolved.serviceAccount }}{{ end -}}
 {{- end -}}
 
 {{/* {root, d} -> JSON: the variables of a download */}}
@@ -47,5 +47,5 @@ helm.sh/hook-delete-policy: {{ rest . | join "," }}
 {{- end -}}
 
 {{- define "vllm-stack.downloadSecret" -}}
-{{- include "vllm-stack.name" (dict "full" (print .Release.Name "-download") "limit" 63) -}}
+{{- template "vllm-stack.name" (dict "full" (print .Release.Name "-download") "limit" 63) -}}
 {{- end -}}

@@ -9,7 +9,7 @@
 {{- range $container := get $body $key -}}
 {{- $name := $container.name -}}
 {{- if or (eq $name "engine") (hasKey $seen $name) -}}
-{{- include "vllm-stack.error" (list $ $key (printf "the name %s is taken by %s; set another name" $name (get $seen $name | default "the engine's container"))) -}}
+{{- template "vllm-stack.error" (list $ $key (printf "the name %s is taken by %s; set another name" $name (get $seen $name | default "the engine's container"))) -}}
 {{- end -}}
 {{- $_ := set $seen $name (print "another of " $key) -}}
 {{- $context := mergeOverwrite (deepCopy $unprivileged) (deepCopy ($container.securityContext | default dict)) -}}
@@ -20,7 +20,7 @@
 {{- range $w.volumes }}{{ $_ := set $volumes .name true }}{{ $own = append $own .name }}{{ end -}}
 {{- range $body.extraVolumes -}}
 {{- if hasKey $volumes .name -}}
-{{- include "vllm-stack.error" (list $ "extraVolumes" (printf "the name %s is taken%s; set another name" .name (ternary " by the chart" "" (has .name $own)))) -}}
+{{- template "vllm-stack.error" (list $ "extraVolumes" (printf "the name %s is taken%s; set another name" .name (ternary " by the chart" "" (has .name $own)))) -}}
 {{- end -}}
 {{- $_ := set $volumes .name true -}}
 {{- end -}}
@@ -29,18 +29,18 @@
 {{- range $body.extraVolumeMounts -}}
 {{- $path := trimSuffix "/" .mountPath -}}
 {{- if hasKey $paths $path -}}
-{{- include "vllm-stack.error" (list $ "extraVolumeMounts" (print .mountPath " is taken; set a folder of its own")) -}}
+{{- template "vllm-stack.error" (list $ "extraVolumeMounts" (print .mountPath " is taken; set a folder of its own")) -}}
 {{- end -}}
 {{- $_ := set $paths $path true -}}
 {{- if not (hasKey $volumes .name) -}}
-{{- include "vllm-stack.error" (list $ "extraVolumeMounts" (printf "%s is no volume of the pod; add it to extraVolumes" .name)) -}}
+{{- template "vllm-stack.error" (list $ "extraVolumeMounts" (printf "%s is no volume of the pod; add it to extraVolumes" .name)) -}}
 {{- end -}}
 {{- end -}}
 {{- $_ := set $w "volumes" (concat $w.volumes ($body.extraVolumes | default list)) -}}
 {{- $_ := set $w "mounts" (concat $w.mounts ($body.extraVolumeMounts | default list)) -}}
 {{- $fields := include "vllm-stack.podFields" . | fromYaml -}}
 {{- range $field, $_ := $body.podSpec -}}
-{{- with get $fields $field }}{{ include "vllm-stack.error" (list $ (print "podSpec." $field) (print "the chart sets this field; " .)) }}{{ end -}}
+{{- with get $fields $field }}{{ template "vllm-stack.error" (list $ (print "podSpec." $field) (print "the chart sets this field; " .)) }}{{ end -}}
 {{- end -}}
 {{- end -}}
 

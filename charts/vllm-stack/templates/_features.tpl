@@ -4,12 +4,12 @@ w.config, and to the pod w.volumes and w.mounts. How a flag is spelled stands in
 */}}
 {{- define "vllm-stack.features" -}}
 {{- $body := .w.body -}}
-{{- if not .w.engine.features }}{{ include "vllm-stack.noFeatures" . }}{{ else -}}
-{{- if $body.lora.enabled }}{{ include "vllm-stack.lora" . }}{{ end -}}
-{{- if $body.speculative.method }}{{ include "vllm-stack.speculative" . }}{{ end -}}
-{{- if $body.kvOffload.backend }}{{ include "vllm-stack.kvOffload" . }}{{ end -}}
-{{- if $body.warmup.prompts }}{{ include "vllm-stack.warmup" . }}{{ end -}}
-{{- if $body.tls.existingSecret }}{{ include "vllm-stack.tls" . }}{{ end -}}
+{{- if not .w.engine.features }}{{ template "vllm-stack.noFeatures" . }}{{ else -}}
+{{- if $body.lora.enabled }}{{ template "vllm-stack.lora" . }}{{ end -}}
+{{- if $body.speculative.method }}{{ template "vllm-stack.speculative" . }}{{ end -}}
+{{- if $body.kvOffload.backend }}{{ template "vllm-stack.kvOffload" . }}{{ end -}}
+{{- if $body.warmup.prompts }}{{ template "vllm-stack.warmup" . }}{{ end -}}
+{{- if $body.tls.existingSecret }}{{ template "vllm-stack.tls" . }}{{ end -}}
 {{- end -}}
 {{- end -}}
 
@@ -17,7 +17,7 @@ w.config, and to the pod w.volumes and w.mounts. How a flag is spelled stands in
 {{- define "vllm-stack.noFeatures" -}}
 {{- range $feature, $key := dict "lora" "enabled" "speculative" "method" "kvOffload" "backend" "warmup" "prompts" "tls" "existingSecret" -}}
 {{- if get (get $.w.body $feature) $key -}}
-{{- include "vllm-stack.error" (list $ $feature (printf "engine %s has no setting for it here; remove it, write the engine's own flags in args, or set engine: vllm" $.w.body.engine)) -}}
+{{- template "vllm-stack.error" (list $ $feature (printf "engine %s has no setting for it here; remove it, write the engine's own flags in args, or set engine: vllm" $.w.body.engine)) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

@@ -15,7 +15,7 @@
 {{- $args = append $args (print "--kv-transfer-config=" (toRawJson $transfer)) -}}
 {{- if and (eq $w.role "decode") ($d.sidecar | default dict).image -}}
 {{- $_ := set $w "sidecar" $d.sidecar }}{{ $_ := set $w "port" 8200 }}{{ $_ := set $w "portName" "engine" -}}
-{{- include "vllm-stack.routingSidecar" . -}}
+{{- template "vllm-stack.routingSidecar" . -}}
 {{- end -}}
 {{- end -}}
 {{- $_ := set $w "podEnv" $env -}}

@@ -7,7 +7,7 @@ of release, model and variant.
 {{- define "vllm-stack.releaseLabels" -}}
 app.kubernetes.io/name: vllm-stack
 app.kubernetes.io/instance: {{ .Release.Name | quote }}
-{{ include "vllm-stack.moreLabels" . }}
+{{ template "vllm-stack.moreLabels" . }}
 {{- end -}}
 
 {{/* root -> the start of every selector; model and variant follow it. The Service of a model leaves the variant out. */}}

@@ -10,7 +10,7 @@ key that no map has copies one level, at a tenth of the cost of deepCopy and mer
 {{- $base := index $body $key -}}
 {{- if and $base (kindIs "map" $base) -}}
 {{- $part := omit $base "" -}}
-{{- include "vllm-stack.overlay" (dict "body" $part "over" $value) -}}
+{{- template "vllm-stack.overlay" (dict "body" $part "over" $value) -}}
 {{- $value = $part -}}
 {{- end -}}
 {{- end -}}
@@ -31,7 +31,7 @@ key that no map has copies one level, at a tenth of the cost of deepCopy and mer
 {{- if kindIs "invalid" $value -}}
 {{- $_ := unset $ $key -}}
 {{- else if and (kindIs "map" $value) (ne $key "env") -}}
-{{- include "vllm-stack.prune" $value -}}
+{{- template "vllm-stack.prune" $value -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

@@ -13,39 +13,39 @@
 
 {{/* {root, w} -> the Service of one variant alone; the model's Service has the name of its main variant */}}
 {{- define "vllm-stack.variantServiceName" -}}
-{{- include "vllm-stack.name" (dict "full" (printf "%s-%s-%s-only" .root.Release.Name .w.model .w.variant) "limit" 63) -}}
+{{- template "vllm-stack.name" (dict "full" (printf "%s-%s-%s-only" .root.Release.Name .w.model .w.variant) "limit" 63) -}}
 {{- end -}}
 
 {{/* [model's name, tier] -> the InferenceObjective of a tier */}}
 {{- define "vllm-stack.objectiveName" -}}
-{{- include "vllm-stack.name" (dict "full" (join "-" .) "limit" 63) -}}
+{{- template "vllm-stack.name" (dict "full" (join "-" .) "limit" 63) -}}
 {{- end -}}
 
 {{- define "vllm-stack.serviceAccountName" -}}
 {{- $account := .Values.serviceAccount | default dict -}}
 {{- if $account.name }}{{ $account.name }}
-{{- else if $account.create }}{{ include "vllm-stack.name" (dict "full" (print .Release.Name "-engine") "limit" 63) }}
+{{- else if $account.create }}{{ template "vllm-stack.name" (dict "full" (print .Release.Name "-engine") "limit" 63) }}
 {{- else }}default{{ end -}}
 {{- end -}}
 
 {{/* [workload, claim] -> the ResourceClaimTemplate of a claim of its pods */}}
 {{- define "vllm-stack.claimTemplateName" -}}
-{{- include "vllm-stack.name" (dict "full" (join "-" .) "limit" 63) -}}
+{{- template "vllm-stack.name" (dict "full" (join "-" .) "limit" 63) -}}
 {{- end -}}
 
 {{/* root -> the PodMonitor and the PrometheusRule of the release */}}
 {{- define "vllm-stack.monitorName" -}}
-{{- include "vllm-stack.name" (dict "full" (print .Release.Name "-engines") "limit" 63) -}}
+{{- template "vllm-stack.name" (dict "full" (print .Release.Name "-engines") "limit" 63) -}}
 {{- end -}}
 
 {{/* root -> the collector of the release: its Deployment, Service and ConfigMap */}}
 {{- define "vllm-stack.collectorName" -}}
-{{- include "vllm-stack.name" (dict "full" (print .Release.Name "-collector") "limit" 63) -}}
+{{- template "vllm-stack.name" (dict "full" (print .Release.Name "-collector") "limit" 63) -}}
 {{- end -}}
 
 {{/* [root, dashboard] -> the ConfigMap of a dashboard */}}
 {{- define "vllm-stack.dashboardName" -}}
-{{- include "vllm-stack.name" (dict "full" (printf "%s-dashboard-%s" (first .).Release.Name (last .)) "limit" 63) -}}
+{{- template "vllm-stack.name" (dict "full" (printf "%s-dashboard-%s" (first .).Release.Name (last .)) "limit" 63) -}}
 {{- end -}}
 
 {{/* {root, kind} -> the Secret that holds secrets.<kind>, existing or made by the chart; empty without one */}}
@@ -53,6 +53,6 @@
 {{- $secret := index (.root.Values.secrets | default dict) .kind | default dict -}}
 {{- if $secret.existingSecret }}{{ $secret.existingSecret }}
 {{- else if or $secret.token $secret.value -}}
-{{- include "vllm-stack.name" (dict "full" (print .root.Release.Name "-" (kebabcase .kind)) "limit" 63) -}}
+{{- template "vllm-stack.name" (dict "full" (print .root.Release.Name "-" (kebabcase .kind)) "limit" 63) -}}
 {{- end -}}
 {{- end -}}

@@ -24,7 +24,8 @@
 {{- end }}
 {{- end -}}
 
-{{/* {root, w} -> how the pods of a workload spread over nodes and zones. Model and variant are those of the pod itself. */}}
+{{/* {root, w} -> how the pods of a workload spread over nodes and zones. Whose pods count is told by the hash of
+their template, which has the labels of model and variant. */}}
 {{- define "vllm-stack.spread" -}}
 {{- $s := .w.body.scheduling }}{{ $spread := .w.spread -}}
 {{- if or $spread $s.topologySpreadConstraints }}
@@ -34,7 +35,7 @@
           maxSkew: 1
           whenUnsatisfiable: ScheduleAnyway
           labelSelector: {matchLabels: {app.kubernetes.io/instance: {{ quote $.root.Release.Name }}}}
-          matchLabelKeys: [vllm-stack.io/model, vllm-stack.io/variant, {{ ternary "pod-template-hash" "controller-revision-hash" (eq $.w.kind "Deployment") }}]
+          matchLabelKeys: [{{ ternary "pod-template-hash" "controller-revision-hash" (eq $.w.kind "Deployment") }}]
         {{- end }}
         {{- range $s.topologySpreadConstraints }}
         - {{ hasKey . "labelSelector" | ternary . (set (deepCopy .) "labelSelector" (dict "matchLabels" ($.w.selector | fromYaml))) | toJson }}

@@ -1,18 +1,18 @@
 {{/* {root, w} -> the pod template of a workload: the one pod spec, indented for a Deployment, which most workloads are. */}}
 {{- define "vllm-stack.pod" -}}
 {{- $w := .w }}{{ $body := $w.body }}{{ $cache := $body.cache }}{{ $texts := $w.texts -}}
-{{- if not $texts }}{{ include "vllm-stack.podTexts" . }}{{ end }}
+{{- if not $texts }}{{ template "vllm-stack.podTexts" . }}{{ end }}
     metadata:
       labels:
         {{- $w.selector | nindent 8 }}
         {{- $texts.podLabels }}
         {{- with $w.wvaVariant }}{{ print "llm-d.ai/variant: " . | nindent 8 }}{{ end }}
-      {{- if or $texts.annotated $w.config }}{{ include "vllm-stack.podAnnotations" . }}{{ end }}
+      {{- if or $texts.annotated $w.config }}{{ template "vllm-stack.podAnnotations" . }}{{ end }}
     spec:
       {{- $texts.podStart }}
-      {{- if $body.scheduling.antiAffinity }}{{ include "vllm-stack.placement" . }}{{ else }}{{ $texts.placement }}{{ end }}
-      {{- if $body.scheduling.topologySpreadConstraints }}{{ include "vllm-stack.spread" . }}{{ else }}{{ $texts.spread }}{{ end }}
-      {{- if $body.accelerator.claims }}{{ include "vllm-stack.resourceClaims" . }}{{ end }}
+      {{- if $body.scheduling.antiAffinity }}{{ template "vllm-stack.placement" . }}{{ else }}{{ $texts.placement }}{{ end }}
+      {{- if $body.scheduling.topologySpreadConstraints }}{{ template "vllm-stack.spread" . }}{{ else }}{{ $texts.spread }}{{ end }}
+      {{- if $body.accelerator.claims }}{{ template "vllm-stack.resourceClaims" . }}{{ end }}
       {{- with $w.initContainers }}
       initContainers:
         {{- range . }}
@@ -30,7 +30,7 @@
             {{- $w.env }}
           {{- $texts.engineRest }}
           volumeMounts:
-            - {name: cache, mountPath: {{ $cache.mountPath | default "/cache" }}{{ with $w.cachePropagation }}, mountPropagation: {{ . }}{{ end }}}
+            - {name: cache, mountPath: {{ or $cache.mountPath "/cache" }}{{ with $w.cachePropagation }}, mountPropagation: {{ . }}{{ end }}}
             - {name: tmp, mountPath: /tmp}
             {{- if $w.shm }}
             - {name: shm, mountPath: /dev/shm}
@@ -49,12 +49,7 @@
         {{- end }}
       volumes:
         {{- if not $w.ownClaims }}
-        - name: cache
-          {{- if $w.claim }}
-          persistentVolumeClaim: {claimName: {{ $w.claim }}}
-          {{- else }}
-          emptyDir: {{ $texts.emptyDir }}
-          {{- end }}
+        - {name: cache, {{ if $w.claim }}persistentVolumeClaim: {claimName: {{ $w.claim }}}{{ else }}emptyDir: {{ $texts.emptyDir }}{{ end }}}
         {{- end }}
         - {name: tmp, emptyDir: {}}
         {{- if $w.shm }}

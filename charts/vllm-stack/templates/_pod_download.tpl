@@ -63,7 +63,7 @@ template:
         {{- with $job.resources }}
         resources: {{ toJson . }}
         {{- end }}
-        securityContext: {{ include "vllm-stack.restricted" . }}
+        securityContext: {{ template "vllm-stack.restricted" . }}
         volumeMounts:
           - {{ omit $d.w.modelMount "readOnly" | toJson }}
           - {name: tmp, mountPath: /tmp}
@@ -83,7 +83,7 @@ command: [sh, -c, 'until [ -d "$TARGET" ]; do echo "waiting until $TARGET is dow
 env:
   - {name: TARGET, value: {{ .w.modelPath }}}
 resources: {requests: {cpu: 10m, memory: 16Mi}, limits: {memory: 64Mi}}
-securityContext: {{ include "vllm-stack.restricted" . }}
+securityContext: {{ template "vllm-stack.restricted" . }}
 volumeMounts:
   - {{ toJson .w.modelMount }}
 {{- end -}}

@@ -25,8 +25,8 @@
             - {name: {{ $name }}, containerPort: {{ $port }}}
             {{- end }}
           {{- end }}
-          {{- include "vllm-stack.resources" . }}
-          {{- if not $w.headless }}{{ include "vllm-stack.probes" . }}{{ end }}
+          {{- template "vllm-stack.resources" . }}
+          {{- if not $w.headless }}{{ template "vllm-stack.probes" . }}{{ end }}
           {{- with $body.securityContext }}
           securityContext: {{ toJson . }}
           {{- end }}
@@ -45,13 +45,9 @@
             {{- end }}
             {{- range $part := list "requests" "limits" }}
             {{- if or $accelerator (index $user $part) }}
-            {{ $part }}:
-              {{- range $name, $quantity := index $user $part }}
-              {{ $name }}: {{ include "vllm-stack.scalar" $quantity | quote }}
-              {{- end }}
-              {{- with $accelerator }}
-              {{ . }}: "{{ $gpus }}"
-              {{- end }}
+            {{- $quantities := dict }}{{ range $name, $quantity := index $user $part }}{{ $_ := set $quantities $name (include "vllm-stack.scalar" $quantity) }}{{ end }}
+            {{- with $accelerator }}{{ $_ := set $quantities . (toString $gpus) }}{{ end }}
+            {{ $part }}: {{ toJson $quantities }}
             {{- end }}
             {{- end }}
 {{- end }}

@@ -14,18 +14,18 @@ of the user's own. */}}
 
 {{/* How a Deployment replaces its pods. */}}
 {{- define "vllm-stack.rollout" -}}
-{{- include "vllm-stack.history" .w.body.rollout }}
+{{- template "vllm-stack.history" .w.body.rollout }}
   strategy:
-    type: RollingUpdate
     rollingUpdate: {{ pick .w.body.rollout "maxSurge" "maxUnavailable" | toJson }}
 {{- end -}}
 
 {{/* rollout -> what Deployments and StatefulSets both know of it */}}
 {{- define "vllm-stack.history" -}}
-{{- range $field := list "minReadySeconds" "revisionHistoryLimit" }}
-{{- if hasKey $ $field }}
-  {{ $field }}: {{ int (get $ $field) }}
+{{- with int .minReadySeconds }}
+  minReadySeconds: {{ . }}
 {{- end }}
+{{- if hasKey . "revisionHistoryLimit" }}
+  revisionHistoryLimit: {{ int .revisionHistoryLimit }}
 {{- end }}
 {{- end -}}
 

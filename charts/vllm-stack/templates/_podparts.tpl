@@ -12,7 +12,7 @@
         {{- if $mesh }}
         {{- include "vllm-stack.meshAnnotations" . | trim | nindent 8 }}
         {{- end }}
-        {{- if $scrape }}{{ include "vllm-stack.scrapeAnnotations" . }}{{ end }}
+        {{- if $scrape }}{{ template "vllm-stack.scrapeAnnotations" . }}{{ end }}
         {{- with .w.config }}
         checksum/config: {{ toJson . | sha256sum }}
         {{- end }}
@@ -25,12 +25,12 @@
 {{- end }}
 {{- end -}}
 
-{{/* The root file system is read-only and the user has no home: everything the engine writes goes to the cache. */}}
+{{/* The root file system is read-only and the user has no home: everything the engine writes goes to the cache. ~/.cache
+and ~/.config follow HOME. */}}
 {{- define "vllm-stack.env" -}}
 {{- $body := .w.body }}{{ $at := $body.cache.mountPath | default "/cache" -}}
 {{- $engine := .w.engine -}}
 {{- $env := dict "HOME" $at "USER" "vllm" "HF_HOME" (print $at "/huggingface")
-      "XDG_CACHE_HOME" (print $at "/xdg-cache") "XDG_CONFIG_HOME" (print $at "/xdg-config")
       "TORCHINDUCTOR_CACHE_DIR" (print $at "/torchinductor") "TRITON_CACHE_DIR" (print $at "/triton") -}}
 {{- range $name, $folder := $engine.cacheEnv }}{{ $_ := set $env $name (print $at "/" $folder) }}{{ end -}}
 {{- if and .w.budgetSeconds $engine.budgetEnv }}{{ $_ := set $env $engine.budgetEnv .w.budgetSeconds }}{{ end -}}

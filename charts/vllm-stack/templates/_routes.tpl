@@ -8,7 +8,7 @@ Rules with more headers come first, then in the order of their headers: what a G
 {{- $defaults := .Values.routing.defaults | default dict -}}
 {{- range $key, $route := .Values.routing.routes -}}
 {{- $body := mergeOverwrite (deepCopy $defaults) (deepCopy (omit $route "models")) -}}
-{{- include "vllm-stack.prune" $body -}}
+{{- template "vllm-stack.prune" $body -}}
 {{- range $part := list "timeouts" "retries" "rateLimit" "tls" -}}
 {{- if not (kindIs "map" (index $body $part)) }}{{ $_ := set $body $part dict }}{{ end -}}
 {{- end -}}

@@ -33,16 +33,16 @@ drained. Up, Kubernetes' own behaviour stays: a late pod costs requests, one too
 {{- $_ := set $w "scaleTarget" (dict "apiVersion" $api "kind" $w.kind "name" $w.name) -}}
 
 {{- $annotations := deepCopy ($a.annotations | default dict) -}}
-{{- if eq $a.mode "wva" }}{{ include "vllm-stack.wvaVariant" (dict "root" .root "w" $w "annotations" $annotations) }}{{ end -}}
+{{- if eq $a.mode "wva" }}{{ template "vllm-stack.wvaVariant" (dict "root" .root "w" $w "annotations" $annotations) }}{{ end -}}
 {{- if eq $scaler "hpa" -}}
 {{- if $a.handover }}{{ $_ := set $annotations "validations.keda.sh/hpa-ownership" "false" }}{{ end -}}
-{{- include "vllm-stack.hpaMetrics" . -}}
+{{- template "vllm-stack.hpaMetrics" . -}}
 {{- else -}}
 {{- if kindIs "bool" $a.paused -}}
 {{- if $a.paused }}{{ $_ := set $annotations "autoscaling.keda.sh/paused" "true" }}{{ end -}}
 {{- else if hasKey $a "paused" }}{{ $_ := set $annotations "autoscaling.keda.sh/paused-replicas" (include "vllm-stack.scalar" $a.paused) }}{{ end -}}
 {{- if $a.takeOver }}{{ $_ := set $annotations "scaledobject.keda.sh/transfer-hpa-ownership" "true" }}{{ end -}}
-{{- include "vllm-stack.triggers" . -}}
+{{- template "vllm-stack.triggers" . -}}
 {{- end -}}
 {{- $_ := set $w "scalerAnnotations" $annotations -}}
 {{- end -}}

@@ -44,5 +44,5 @@ scaling.authentications replaced by those of their objects. */}}
 
 {{/* {root, name} -> the TriggerAuthentication of an entry of scaling.authentications */}}
 {{- define "vllm-stack.authenticationName" -}}
-{{- include "vllm-stack.name" (dict "full" (print .root.Release.Name "-" .name) "limit" 63) -}}
+{{- template "vllm-stack.name" (dict "full" (print .root.Release.Name "-" .name) "limit" 63) -}}
 {{- end -}}

@@ -11,10 +11,10 @@ reads a file. */}}
 {{- if $p.expert }}{{ $_ := set $set "expert" $p.tensor }}{{ end -}}
 {{- if hasKey $body.shutdown "drainSeconds" }}{{ $_ := set $set "drainSeconds" (int $body.shutdown.drainSeconds) }}{{ end -}}
 {{- $_ := set $w "args" list }}{{ $_ := set $w "engineFile" dict -}}
-{{- include "vllm-stack.spell" (dict "root" .root "w" $w "set" (dict "port" $w.port) "keys" (list "port")) -}}
+{{- template "vllm-stack.spell" (dict "root" .root "w" $w "set" (dict "port" $w.port) "keys" (list "port")) -}}
 {{- $_ := set $w "portArgs" $w.args }}{{ $_ := set $w "args" list -}}
 {{- $keys := list }}{{ range $key := list "chatTemplate" "tensor" "pipeline" "data" "expert" "drainSeconds" }}{{ if hasKey $set $key }}{{ $keys = append $keys $key }}{{ end }}{{ end -}}
-{{- include "vllm-stack.spell" (dict "root" .root "w" $w "set" $set "keys" $keys) -}}
+{{- template "vllm-stack.spell" (dict "root" .root "w" $w "set" $set "keys" $keys) -}}
 {{- $args := concat $w.args ($engine.fixed | default list) -}}
 {{- if and $engine.apiKeyFlag .root.resolved.secretEnv.VLLM_API_KEY }}{{ $args = append $args $engine.apiKeyFlag }}{{ end -}}
 {{- $_ := set $w "shapeSettings" $args -}}
@@ -31,7 +31,7 @@ reads a file. */}}
 {{- /* An engine with no spelling at all is told by its own args; parallelism then counts its GPUs. */}}
 {{- $told := list "port" "drainSeconds" }}{{ if not (or $spelled $filed) }}{{ $told = concat $told (list "tensor" "pipeline" "data" "expert") }}{{ end -}}
 {{- if not (has $key $told) -}}
-{{- include "vllm-stack.error" (list $ (include "vllm-stack.settingPath" $key) (printf "engine %s has no setting for it; remove it, or set engine: vllm" $w.body.engine)) -}}
+{{- template "vllm-stack.error" (list $ (include "vllm-stack.settingPath" $key) (printf "engine %s has no setting for it; remove it, or set engine: vllm" $w.body.engine)) -}}
 {{- end -}}
 {{- else if not $flag }}{{ $args = append $args $value -}}
 {{- else if eq $key "expert" }}{{ $args = append $args (replace "TENSOR" (print (int $value)) $flag) -}}
@@ -63,7 +63,7 @@ reads a file. */}}
 {{- $w := .w }}{{ $repository := $w.engine.repository }}{{ $file := $w.engineFile -}}
 {{- range $key, $value := $w.body.args -}}
 {{- if hasKey $repository.owned $key -}}
-{{- include "vllm-stack.error" (list $ (print "args." $key) (print "the chart sets this argument; " (get $repository.owned $key))) -}}
+{{- template "vllm-stack.error" (list $ (print "args." $key) (print "the chart sets this argument; " (get $repository.owned $key))) -}}
 {{- else if not (kindIs "invalid" $value) }}{{ $_ := set $file $key $value }}{{ end -}}
 {{- end -}}
 {{- range $key, $value := $repository.fixed }}{{ $_ := set $file $key $value }}{{ end -}}

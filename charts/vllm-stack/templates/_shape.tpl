@@ -6,8 +6,8 @@ have few shapes, so that what follows from a shape is derived, judged and render
 {{/* {root, id, base, over} -> .resolved.shapes[id], of the body base < over */}}
 {{- define "vllm-stack.shape" -}}
 {{- $r := .root.resolved }}{{ $body := omit .base "variants" -}}
-{{- include "vllm-stack.overlay" (dict "body" $body "over" (omit .over "variants")) -}}
-{{- if $r.nulls }}{{ include "vllm-stack.prune" $body }}{{ include "vllm-stack.complete" $body }}{{ end -}}
+{{- template "vllm-stack.overlay" (dict "body" $body "over" (omit .over "variants")) -}}
+{{- if $r.nulls }}{{ template "vllm-stack.prune" $body }}{{ template "vllm-stack.complete" $body }}{{ end -}}
 {{- $_ := set $r.shapes .id (dict "merged" $body "body" $body "enabled" (ne (toString $body.enabled) "false") "problems" list) -}}
 {{- end -}}
 
@@ -40,7 +40,7 @@ have few shapes, so that what follows from a shape is derived, judged and render
 {{- $_ := set $w "gpus" (div (add (mul $ranks $engines) $nodes -1) $nodes) -}}
 {{- $_ := set $w "kind" "Deployment" -}}
 {{- $_ := set $w "kindChosen" (or (gt $nodes 1) (eq $body.cache.type "perReplica") (ne ($body.workload | default "auto") "auto")) -}}
-{{- include "vllm-stack.deriveMemory" . -}}
+{{- template "vllm-stack.deriveMemory" . -}}
 
 {{- $_ := set $w "replicas" (int (ternary $body.replicas 1 (hasKey $body "replicas"))) }}{{ $_ := set $w "leastReplicas" $w.replicas -}}
 {{- $grace := add $engine.exitSeconds (int $body.shutdown.preStopSeconds) (int $body.shutdown.drainSeconds) -}}
@@ -48,7 +48,8 @@ have few shapes, so that what follows from a shape is derived, judged and render
 {{- $_ := set $w "graceSeconds" $grace -}}
 {{- $budget := int $body.startup.budgetSeconds -}}
 {{- $_ := set $w "budgetSeconds" $budget -}}
-{{- if ne ($body.autoscaling.mode | default "none") "none" }}{{ include "vllm-stack.deriveScaling" . }}{{ end -}}
+{{- $_ := set $w "progressSeconds" (ternary (add $budget $grace (int $body.rollout.minReadySeconds)) 0 (gt $budget 0)) -}}
+{{- if ne ($body.autoscaling.mode | default "none") "none" }}{{ template "vllm-stack.deriveScaling" . }}{{ end -}}
 {{/* How long a rollout may take: each wave of pods stops, then starts. */}}
 {{- $wave := 1 }}{{ range pick $body.rollout "maxSurge" "maxUnavailable" }}{{ if not (kindIs "string" .) }}{{ $wave = max $wave . }}{{ end }}{{ end -}}
 {{- $waves := div (add $w.replicas $wave -1) $wave | max 1 -}}
@@ -69,7 +70,7 @@ have few shapes, so that what follows from a shape is derived, judged and render
 {{- $_ := set $w "modelService" (dict "port" (int ($body.service.port | default 8000)) "type" ($body.service.type | default "ClusterIP")
       "annotations" (include "vllm-stack.annotations" (list .root $body.service.annotations))) -}}
 {{- $_ := set $w "balancing" ($p.balancing | default "internal") -}}
-{{- if or (gt $nodes 1) (ne $w.role "server") }}{{ include "vllm-stack.deriveGroup" . }}{{ end -}}
+{{- if or (gt $nodes 1) (ne $w.role "server") }}{{ template "vllm-stack.deriveGroup" . }}{{ end -}}
 {{- $featured := or $body.lora.enabled $body.lora.adapters $body.lora.dynamic $body.warmup.prompts $body.tls.existingSecret -}}
 {{- range list $body.speculative $body.kvOffload }}{{ range $key, $value := . }}{{ $featured = or $featured $value }}{{ end }}{{ end -}}
 {{- $_ := set $w "featured" $featured -}}
@@ -81,10 +82,10 @@ have few shapes, so that what follows from a shape is derived, judged and render
 {{- $_ := set $w "spread" (ternary list (get $spread ($body.scheduling.spread | default "none") | default list) (gt $nodes 1)) -}}
 {{- $particular := or $w.kindChosen $featured $w.observed $w.extended $engine.repository $engine.nameIsPath $body.workloadLabels $body.podLabels $body.scheduling.exclusiveTopology -}}
 {{- $_ := set $w "particular" (or $particular (ne $w.role "server") (ne $w.balancing "internal")) -}}
-{{- include "vllm-stack.shapeArgs" . -}}
-{{- include "vllm-stack.validateEngine" . -}}
-{{- include "vllm-stack.validateShape" . -}}
-{{- include "vllm-stack.validateFeatures" . -}}
+{{- template "vllm-stack.shapeArgs" . -}}
+{{- template "vllm-stack.validateEngine" . -}}
+{{- template "vllm-stack.validateShape" . -}}
+{{- template "vllm-stack.validateFeatures" . -}}
 {{- $_ := set $w "advice" (include "vllm-stack.shapeAdvice" . | splitList "\n" | compact) -}}
 
 {{/* Filled when they are needed: the environment by what a source adds to it, and the texts of _pod_texts.tpl. */}}

@@ -4,7 +4,7 @@ modelMount (of the pod), revision, loadFormat, sourceEnv, and the download that 
 `storage.claims` stand for their claims, here and in the cache.
 */}}
 {{- define "vllm-stack.source" -}}
-{{- $w := .w }}{{ $source := $w.source }}{{ $r := .root.resolved }}{{ $uri := $source.uri | default "" -}}
+{{- $w := .w }}{{ $source := $w.source }}{{ $r := .root.resolved }}{{ $uri := or $source.uri "" -}}
 {{- $_ := set $w "modelPath" (trimPrefix "hf://" $uri) -}}
 {{- with $source.revision }}{{ $_ := set $w "revision" . }}{{ end -}}
 {{- if and (hasKey $r.storage $w.claim) (eq $w.body.cache.type "existingClaim") -}}
@@ -18,12 +18,12 @@ modelMount (of the pod), revision, loadFormat, sourceEnv, and the download that 
 {{- $_ := set $w "modelPath" (print "/models/" $folder) -}}
 {{- $_ := set $w "revision" "" -}}
 {{- $_ := set $w "sourceEnv" (dict "HF_HUB_OFFLINE" "1") -}}
-{{- include "vllm-stack.claimMount" (dict "w" $w "r" $r "name" (($source.job).claim | default "")) -}}
-{{- include "vllm-stack.download" . -}}
+{{- template "vllm-stack.claimMount" (dict "w" $w "r" $r "name" (($source.job).claim | default "")) -}}
+{{- template "vllm-stack.download" . -}}
 {{- else if hasPrefix "pvc://" $uri -}}
 {{- $parts := splitn "/" 2 (trimPrefix "pvc://" $uri) -}}
 {{- $_ := set $w "modelPath" (print "/models/" ($parts._1 | default "") | trimSuffix "/") -}}
-{{- include "vllm-stack.claimMount" (dict "w" $w "r" $r "name" $parts._0) -}}
+{{- template "vllm-stack.claimMount" (dict "w" $w "r" $r "name" $parts._0) -}}
 {{- else if hasPrefix "oci://" $uri -}}
 {{- $_ := set $w "modelPath" (print "/models/" (trimAll "/" ($source.path | default "")) | trimSuffix "/") -}}
 {{- $image := dict "reference" (trimPrefix "oci://" $uri) -}}

@@ -7,7 +7,7 @@ root -> .resolved.storage, the claims of `storage.claims` by their name in the v
 {{- $root := . }}{{ $claims := dict -}}
 {{- range $key, $values := .Values.storage.claims -}}
 {{- if kindIs "map" $values -}}
-{{- $body := deepCopy $values }}{{ include "vllm-stack.prune" $body -}}
+{{- $body := deepCopy $values }}{{ template "vllm-stack.prune" $body -}}
 {{- $base := include "vllm-stack.name" (dict "full" (print $root.Release.Name "." $key) "limit" 52) -}}
 {{- $backing := "class" -}}
 {{- range $kind := list "juicefs" "csi" "nfs" "existing" }}{{ if index $body $kind }}{{ $backing = $kind }}{{ end }}{{ end -}}
@@ -16,7 +16,7 @@ root -> .resolved.storage, the claims of `storage.claims` by their name in the v
       "options" ($body.mountOptions | default list) "propagation" ($body.mountPropagation | default "") -}}
 {{- if eq $backing "existing" }}{{ $_ := set $c "claim" $body.existing }}{{ end -}}
 {{- $cluster := print $root.Release.Namespace "." $root.Release.Name "." $key -}}
-{{- if eq $backing "juicefs" }}{{ include "vllm-stack.resolveJuicefs" (dict "c" $c "cluster" $cluster) }}{{ end -}}
+{{- if eq $backing "juicefs" }}{{ template "vllm-stack.resolveJuicefs" (dict "c" $c "cluster" $cluster) }}{{ end -}}
 {{- if or (has $backing (list "nfs" "csi")) (and (eq $backing "juicefs") (not $c.class)) -}}
 {{- $_ := set $c "volume" (include "vllm-stack.name" (dict "full" $cluster "limit" 63)) -}}
 {{- end -}}

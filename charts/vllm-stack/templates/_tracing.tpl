@@ -7,7 +7,7 @@ port that its pods must reach to w.tracePort.
 {{- $logging := $body.logging }}{{ $tracing := $body.tracing -}}
 {{- if not $flags.tracing -}}
 {{- range $key, $set := dict "tracing" $tracing.enabled "logging" (or $logging.level $logging.quietPaths (ne ($logging.format | default "text") "text")) -}}
-{{- if $set }}{{ include "vllm-stack.error" (list $ $key (printf "engine %s has no setting for it here; remove it, write the engine's own flags in args, or set engine: vllm" $body.engine)) }}{{ end -}}
+{{- if $set }}{{ template "vllm-stack.error" (list $ $key (printf "engine %s has no setting for it here; remove it, write the engine's own flags in args, or set engine: vllm" $body.engine)) }}{{ end -}}
 {{- end -}}
 {{- else -}}
 {{- if eq ($logging.format | default "text") "json" }}{{ $args = append $args (print $flags.logging.format "=json") }}{{ end -}}
@@ -23,10 +23,10 @@ port that its pods must reach to w.tracePort.
 {{- with $tracing.detailed }}{{ $args = concat (append $args $flags.tracing.detailed) . }}{{ end -}}
 {{- $port := regexFind ":[0-9]+" (regexReplaceAll "^https?://" $endpoint "") | trimPrefix ":" -}}
 {{- $_ := set $w "tracePort" ($port | default (ternary "443" "80" (hasPrefix "https" $endpoint))) -}}
-{{- include "vllm-stack.traceEnv" (dict "root" .root "w" $w "protocol" $protocol) -}}
+{{- template "vllm-stack.traceEnv" (dict "root" .root "w" $w "protocol" $protocol) -}}
 {{- end -}}
 {{- $_ := set $w "featureArgs" $args -}}
-{{- include "vllm-stack.validateObserve" . -}}
+{{- template "vllm-stack.validateObserve" . -}}
 {{- end -}}
 {{- end -}}
 
@@ -52,15 +52,15 @@ OTEL_POD_NAME and OTEL_NODE_NAME, which the attributes name. */}}
 {{- define "vllm-stack.validateObserve" -}}
 {{- $w := .w }}{{ $tracing := $w.body.tracing }}{{ $flags := $w.engine.features -}}
 {{- if and $tracing.enabled (not $tracing.endpoint) (not ((.root.Values.monitoring).collector | default dict).enabled) -}}
-{{- include "vllm-stack.error" (list . "tracing.endpoint" "is empty, and the release has no collector; set the address, or monitoring.collector.enabled") -}}
+{{- template "vllm-stack.error" (list . "tracing.endpoint" "is empty, and the release has no collector; set the address, or monitoring.collector.enabled") -}}
 {{- end -}}
 {{- if and $tracing.enabled $tracing.endpoint (eq ($tracing.protocol | default "grpc") "http/protobuf") (not (regexMatch "^https?://[^/]+/." $tracing.endpoint)) -}}
-{{- include "vllm-stack.error" (list . "tracing.endpoint" (printf "by http/protobuf spans go to a path, and %s has none; add /v1/traces" $tracing.endpoint)) -}}
+{{- template "vllm-stack.error" (list . "tracing.endpoint" (printf "by http/protobuf spans go to a path, and %s has none; add /v1/traces" $tracing.endpoint)) -}}
 {{- end -}}
 {{- range $own := list (list "tracing" "endpoint" $tracing.enabled) (list "tracing" "detailed" $tracing.enabled) (list "logging" "format" (eq (toString $w.body.logging.format) "json")) (list "logging" "level" $w.body.logging.level) (list "logging" "quietPaths" $w.body.logging.quietPaths) -}}
 {{- $flag := get (get $flags (first $own)) (index $own 1) | trimPrefix "--" -}}
 {{- if and (last $own) (hasKey $w.body.args $flag) -}}
-{{- include "vllm-stack.error" (list $ (print "args." $flag) (printf "%s.%s sets this flag; remove one of them" (first $own) (index $own 1))) -}}
+{{- template "vllm-stack.error" (list $ (print "args." $flag) (printf "%s.%s sets this flag; remove one of them" (first $own) (index $own 1))) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

@@ -4,19 +4,19 @@
 {{- define "vllm-stack.validateRole" -}}
 {{- $w := .w -}}
 {{- if not $w.engine.disaggregation -}}
-{{- include "vllm-stack.error" (list . "role" (printf "%s is always a server here; set server, or engine: vllm" $w.body.engine)) -}}
+{{- template "vllm-stack.error" (list . "role" (printf "%s is always a server here; set server, or engine: vllm" $w.body.engine)) -}}
 {{- end -}}
 {{- $connector := $w.body.disaggregation.connector | default "NixlConnector" }}{{ $pipeline := int $w.body.parallelism.pipeline -}}
 {{- range $flag := list "kv-transfer-config" "kv-offloading-size" -}}
 {{- if hasKey $w.body.args $flag -}}
-{{- include "vllm-stack.error" (list $ (print "args." $flag) (printf "the role %s sets the connector; set disaggregation, or role: server" $w.role)) -}}
+{{- template "vllm-stack.error" (list $ (print "args." $flag) (printf "the role %s sets the connector; set disaggregation, or role: server" $w.role)) -}}
 {{- end -}}
 {{- end -}}
 {{- if and (gt $pipeline 1) (or (ne $connector "NixlPushConnector") (eq $w.role "decode")) -}}
-{{- include "vllm-stack.error" (list . "parallelism.pipeline" (printf "%s hands over no cache of %s with pipeline > 1; set 1 and more tensor%s" $connector $w.role (ternary ", or connector: NixlPushConnector" "" (eq $w.role "prefill")))) -}}
+{{- template "vllm-stack.error" (list . "parallelism.pipeline" (printf "%s hands over no cache of %s with pipeline > 1; set 1 and more tensor%s" $connector $w.role (ternary ", or connector: NixlPushConnector" "" (eq $w.role "prefill")))) -}}
 {{- end -}}
 {{- if hasKey ($w.body.podLabels | default dict) "llm-d.ai/role" -}}
-{{- include "vllm-stack.error" (list . "podLabels.llm-d.ai/role" "role sets it; remove it") -}}
+{{- template "vllm-stack.error" (list . "podLabels.llm-d.ai/role" "role sets it; remove it") -}}
 {{- end -}}
 {{- end -}}
 

@@ -5,28 +5,28 @@
 {{- $w := .w }}{{ $body := $w.body }}{{ $a := $body.autoscaling }}{{ $metrics := $a.metrics | default dict -}}
 {{- $model := index .root.Values.models $w.model | default dict -}}
 {{- if and (ne (toString $w.ownReplicas) "") (or (hasKey $w.own "replicas") (hasKey $model "replicas") (ne (int $w.ownReplicas) 1)) -}}
-{{- include "vllm-stack.error" (list . "replicas" (print "autoscaling.mode " $a.mode " decides them; set null, and autoscaling.minReplicas")) -}}
+{{- template "vllm-stack.error" (list . "replicas" (print "autoscaling.mode " $a.mode " decides them; set null, and autoscaling.minReplicas")) -}}
 {{- end -}}
 {{- if gt $w.leastReplicas $w.replicas -}}
-{{- include "vllm-stack.error" (list . "autoscaling.minReplicas" (printf "%d is more than maxReplicas, %d; lower it, or raise the other" $w.leastReplicas $w.replicas)) -}}
+{{- template "vllm-stack.error" (list . "autoscaling.minReplicas" (printf "%d is more than maxReplicas, %d; lower it, or raise the other" $w.leastReplicas $w.replicas)) -}}
 {{- end -}}
 {{- if and (eq $w.leastReplicas 0) (eq $w.scaler "hpa") -}}
-{{- include "vllm-stack.error" (list . "autoscaling.minReplicas" "an HPA stops at 1 unless the cluster enables HPAScaleToZero; set 1, or let KEDA scale") -}}
+{{- template "vllm-stack.error" (list . "autoscaling.minReplicas" "an HPA stops at 1 unless the cluster enables HPAScaleToZero; set 1, or let KEDA scale") -}}
 {{- end -}}
 {{- if $a.takeOver -}}
 {{- if eq $w.scaler "hpa" -}}
-{{- include "vllm-stack.error" (list . "autoscaling.takeOver" "only KEDA takes over an HPA; set mode: keda, or remove it") -}}
+{{- template "vllm-stack.error" (list . "autoscaling.takeOver" "only KEDA takes over an HPA; set mode: keda, or remove it") -}}
 {{- else if eq $a.takeOver $w.scalerName -}}
-{{- include "vllm-stack.error" (list . "autoscaling.takeOver" (print $a.takeOver " is the HPA of this release, which Helm removes itself; set handover: true while mode is hpa, and remove takeOver")) -}}
+{{- template "vllm-stack.error" (list . "autoscaling.takeOver" (print $a.takeOver " is the HPA of this release, which Helm removes itself; set handover: true while mode is hpa, and remove takeOver")) -}}
 {{- end -}}
 {{- end -}}
 {{- if and (hasKey $a "paused") (eq $w.scaler "hpa") -}}
-{{- include "vllm-stack.error" (list . "autoscaling.paused" "an HPA cannot be paused; set minReplicas and maxReplicas to one number") -}}
+{{- template "vllm-stack.error" (list . "autoscaling.paused" "an HPA cannot be paused; set minReplicas and maxReplicas to one number") -}}
 {{- end -}}
 {{- if and (or $metrics (eq $a.mode "wva")) (eq (toString (index ($body.args | default dict) "disable-log-stats")) "true") -}}
-{{- include "vllm-stack.error" (list . "args.disable-log-stats" "without them the engine exports no metric to scale by; set false") -}}
+{{- template "vllm-stack.error" (list . "args.disable-log-stats" "without them the engine exports no metric to scale by; set false") -}}
 {{- end -}}
-{{- if eq $a.mode "wva" }}{{ include "vllm-stack.validateWva" . }}{{ else }}{{ include "vllm-stack.validateMetrics" . }}{{ end -}}
+{{- if eq $a.mode "wva" }}{{ template "vllm-stack.validateWva" . }}{{ else }}{{ template "vllm-stack.validateMetrics" . }}{{ end -}}
 {{- end -}}
 
 {{/* Modes hpa and keda: what is measured */}}
@@ -34,22 +34,22 @@
 {{- $w := .w }}{{ $a := $w.body.autoscaling }}{{ $metrics := $a.metrics | default dict -}}
 {{- $triggers := $a.triggers | default list }}{{ $resource := $w.body.accelerator.resource | default "" -}}
 {{- if not (or $metrics $triggers) -}}
-{{- include "vllm-stack.error" (list . "autoscaling.metrics" "there is nothing to scale by; set a target, for example waitingRequests: 5") -}}
+{{- template "vllm-stack.error" (list . "autoscaling.metrics" "there is nothing to scale by; set a target, for example waitingRequests: 5") -}}
 {{- end -}}
 {{- range $metric, $series := dict "waitingRequests" "waiting" "runningRequests" "running" "kvCacheUsage" "kvCacheUsage" "timeToFirstTokenSeconds" "timeToFirstToken" -}}
 {{- if and (hasKey $metrics $metric) (not (get $w.engine.metrics $series)) -}}
-{{- include "vllm-stack.error" (list $ (print "autoscaling.metrics." $metric) (print "the engine " ($w.body.engine | default "vllm") " exports no such metric; set null")) -}}
+{{- template "vllm-stack.error" (list $ (print "autoscaling.metrics." $metric) (print "the engine " ($w.body.engine | default "vllm") " exports no such metric; set null")) -}}
 {{- end -}}
 {{- end -}}
 {{- if and (hasKey $metrics "gpuUtilization") (or (not (hasPrefix "nvidia.com/" $resource)) (hasPrefix "nvidia.com/mig-" $resource)) -}}
-{{- include "vllm-stack.error" (list . "autoscaling.metrics.gpuUtilization" "DCGM reports it for whole NVIDIA GPUs only; set null, and runningRequests or kvCacheUsage") -}}
+{{- template "vllm-stack.error" (list . "autoscaling.metrics.gpuUtilization" "DCGM reports it for whole NVIDIA GPUs only; set null, and runningRequests or kvCacheUsage") -}}
 {{- end -}}
 {{- if and $triggers (eq $w.scaler "hpa") -}}
-{{- include "vllm-stack.error" (list . "autoscaling.triggers" "only KEDA has triggers; set mode: keda, or remove them") -}}
+{{- template "vllm-stack.error" (list . "autoscaling.triggers" "only KEDA has triggers; set mode: keda, or remove them") -}}
 {{- end -}}
 {{- $awake := include "vllm-stack.validateTriggers" . -}}
 {{- if and (eq $w.leastReplicas 0) (eq $w.scaler "keda") (not $awake) -}}
-{{- include "vllm-stack.error" (list . "autoscaling.minReplicas" "a model without pods has no metrics that could wake it; set 1, or add a trigger that exists without pods, for example cron or a queue") -}}
+{{- template "vllm-stack.error" (list . "autoscaling.minReplicas" "a model without pods has no metrics that could wake it; set 1, or add a trigger that exists without pods, for example cron or a queue") -}}
 {{- end -}}
 {{- $_ := set $w "onlyResources" (and (not $metrics) (not $awake) (not (contains "prometheus" (toJson $triggers)))) -}}
 {{- end -}}

@@ -17,7 +17,7 @@
 {{- range $key, $labels := dict "workloadLabels" .w.body.workloadLabels "service.labels" .w.body.service.labels -}}
 {{- range $name, $_ := $labels -}}
 {{- if include "vllm-stack.ownLabel" $name -}}
-{{- include "vllm-stack.error" (list $ (print $key "." $name) "the object has this label already; remove it") -}}
+{{- template "vllm-stack.error" (list $ (print $key "." $name) "the object has this label already; remove it") -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

@@ -15,32 +15,32 @@ variant inherits is reported once, at the model. */}}
 {{/* {root, w} */}}
 {{- define "vllm-stack.validateWorkload" -}}
 {{- $w := .w -}}
-{{- include "vllm-stack.validateSource" . -}}
-{{- if $w.scaler }}{{ include "vllm-stack.validateScaling" . }}{{ end -}}
+{{- template "vllm-stack.validateSource" . -}}
+{{- if $w.scaler }}{{ template "vllm-stack.validateScaling" . }}{{ end -}}
 {{- if $w.own -}}
 {{- range $key, $_ := pick $w.own "source" "servedNames" "service" "tls" "variants" -}}
-{{- include "vllm-stack.error" (list $ $key (print "variants share it, they are workloads of one model; set models." $w.model "." $key)) -}}
+{{- template "vllm-stack.error" (list $ $key (print "variants share it, they are workloads of one model; set models." $w.model "." $key)) -}}
 {{- end -}}
 {{- end -}}
-{{- if $w.particular }}{{ include "vllm-stack.validateParticular" . }}{{ end -}}
+{{- if $w.particular }}{{ template "vllm-stack.validateParticular" . }}{{ end -}}
 {{- end -}}
 
 {{/* {root, w}: of what few workloads have */}}
 {{- define "vllm-stack.validateParticular" -}}
 {{- $w := .w }}{{ $body := $w.body -}}
-{{- if or (hasKey $w "ownClaims") $body.scheduling.exclusiveTopology }}{{ include "vllm-stack.validateKind" . }}{{ end -}}
-{{- if or (gt $w.nodes 1) (ne $w.balancing "internal") }}{{ include "vllm-stack.validateGroup" . }}{{ end -}}
-{{- if ne $w.role "server" }}{{ include "vllm-stack.validateRole" . }}{{ end -}}
+{{- if or (hasKey $w "ownClaims") $body.scheduling.exclusiveTopology }}{{ template "vllm-stack.validateKind" . }}{{ end -}}
+{{- if or (gt $w.nodes 1) (ne $w.balancing "internal") }}{{ template "vllm-stack.validateGroup" . }}{{ end -}}
+{{- if ne $w.role "server" }}{{ template "vllm-stack.validateRole" . }}{{ end -}}
 {{- if and $w.engine.nameIsPath $w.namesGiven -}}
-{{- include "vllm-stack.error" (list . "servedNames" (printf "engine %s serves a model under its own path; remove it, clients ask for %s" $body.engine $w.modelPath)) -}}
+{{- template "vllm-stack.error" (list . "servedNames" (printf "engine %s serves a model under its own path; remove it, clients ask for %s" $body.engine $w.modelPath)) -}}
 {{- end -}}
 {{- if and $w.engine.repository (not (regexMatch "^[A-Za-z0-9][A-Za-z0-9._-]*$" (first $w.servedNames))) -}}
-{{- include "vllm-stack.error" (list . "servedNames" (printf "engine %s makes a folder of the name %q; set one of letters, digits, dots and dashes" $body.engine (first $w.servedNames))) -}}
+{{- template "vllm-stack.error" (list . "servedNames" (printf "engine %s makes a folder of the name %q; set one of letters, digits, dots and dashes" $body.engine (first $w.servedNames))) -}}
 {{- end -}}
-{{- if $w.featured }}{{ include "vllm-stack.validateOwnFeatures" . }}{{ end -}}
+{{- if $w.featured }}{{ template "vllm-stack.validateOwnFeatures" . }}{{ end -}}
 {{- range $label, $_ := $body.podLabels -}}
 {{- if contains (print "\n" $label ":") (print "\n" $w.selector) -}}
-{{- include "vllm-stack.error" (list $ (print "podLabels." $label) "is a label of the selector; remove it") -}}
+{{- template "vllm-stack.error" (list $ (print "podLabels." $label) "is a label of the selector; remove it") -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

@@ -5,24 +5,24 @@
 {{- $a := .w.body.autoscaling -}}
 {{- range $key := list "metrics" "triggers" -}}
 {{- if get $a $key -}}
-{{- include "vllm-stack.error" (list $ (print "autoscaling." $key) (print "mode wva decides by the controller's own analysis; remove " $key ", or set mode: keda")) -}}
+{{- template "vllm-stack.error" (list $ (print "autoscaling." $key) (print "mode wva decides by the controller's own analysis; remove " $key ", or set mode: keda")) -}}
 {{- end -}}
 {{- end -}}
 {{- if eq .w.scaleTarget.kind "StatefulSet" -}}
-{{- include "vllm-stack.error" (list . "autoscaling.mode" "wva scales Deployments and LeaderWorkerSets, no StatefulSet; set workload: deployment, or mode: keda") -}}
+{{- template "vllm-stack.error" (list . "autoscaling.mode" "wva scales Deployments and LeaderWorkerSets, no StatefulSet; set workload: deployment, or mode: keda") -}}
 {{- end -}}
 {{- if hasKey (.w.body.podLabels | default dict) "llm-d.ai/variant" -}}
-{{- include "vllm-stack.error" (list . "podLabels.llm-d.ai/variant" "the chart sets it to the name of the scaler; remove it") -}}
+{{- template "vllm-stack.error" (list . "podLabels.llm-d.ai/variant" "the chart sets it to the name of the scaler; remove it") -}}
 {{- end -}}
 {{- if .w.variantAutoscaling -}}
 {{/* Version 0.7, internal/constants: the labels by which it reads the accelerator from a pod's node selector. */}}
 {{- $selected := pick (.w.body.scheduling.nodeSelector | default dict) "nvidia.com/gpu.product" "amd.com/gpu.product-name" "cloud.google.com/gke-accelerator" -}}
 {{- if not (or .w.body.accelerator.product $selected) -}}
-{{- include "vllm-stack.error" (list . "accelerator.product" "version 0.7 of the Workload Variant Autoscaler publishes nothing for a variant whose accelerator it cannot name; set it, or scaling.wvaApi: annotations") -}}
+{{- template "vllm-stack.error" (list . "accelerator.product" "version 0.7 of the Workload Variant Autoscaler publishes nothing for a variant whose accelerator it cannot name; set it, or scaling.wvaApi: annotations") -}}
 {{- end -}}
 {{- range $annotation, $_ := $a.annotations -}}
 {{- if has $annotation (list "llm-d.ai/managed" "llm-d.ai/model-id" "llm-d.ai/variant-cost") -}}
-{{- include "vllm-stack.error" (list $ (print "autoscaling.annotations." $annotation) "version 0.7 of the Workload Variant Autoscaler reads no annotations; remove it, or set scaling.wvaApi: annotations") -}}
+{{- template "vllm-stack.error" (list $ (print "autoscaling.annotations." $annotation) "version 0.7 of the Workload Variant Autoscaler reads no annotations; remove it, or set scaling.wvaApi: annotations") -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

@@ -41,7 +41,7 @@ template:
           - {name: HOME, value: /tmp}
         terminationMessagePolicy: FallbackToLogsOnError
         resources: {requests: {cpu: 100m, memory: 128Mi}}
-        securityContext: {{ include "vllm-stack.restricted" . }}
+        securityContext: {{ template "vllm-stack.restricted" . }}
         volumeMounts:
           # Writable: the client gives its orders through a file of the mount.
           - {name: models, mountPath: /models, mountPropagation: HostToContainer}

@@ -10,7 +10,7 @@
 
 {{/* {root, w, annotations} -> adds to w and to the annotations of its scaler what the controller reads */}}
 {{- define "vllm-stack.wvaVariant" -}}
-{{- $w := .w }}{{ if not .root.resolved.wva }}{{ include "vllm-stack.resolveWva" .root }}{{ end -}}
+{{- $w := .w }}{{ if not .root.resolved.wva }}{{ template "vllm-stack.resolveWva" .root }}{{ end -}}
 {{- $wva := .root.resolved.wva }}{{ $labels := dict -}}
 {{- with $wva.instance }}{{ $_ := set $labels "wva.llmd.ai/controller-instance" . }}{{ end -}}
 {{- if eq $wva.api "annotations" -}}

@@ -12,7 +12,7 @@ from charttest import parts
 from charttest.node.configuration import VOLUMES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from charttest.cluster.nodepools import NodePool
@@ -22,7 +22,6 @@ STAGES = (
     "node/heartbeat-with-lease/node-heartbeat-with-lease.yaml",
     "pod/fast/pod-ready.yaml",
     "pod/fast/pod-complete.yaml",
-    "pod/fast/pod-delete.yaml",
     "volume/fast/pv-bind.yaml",
     "volume/fast/pv-delete.yaml",
     "volume/fast/pvc-delete.yaml",
@@ -49,14 +48,18 @@ CRD_NAMES = {
 
 
 def stages() -> str:
-    """kwok's configuration: its own fast stages, and one that completes bare pods."""
+    """kwok's configuration: its own fast stages, and those that differ here."""
     folder = parts.module_dir("sigs.k8s.io/kwok") / "kustomize" / "stage"
     documents = [(folder / name).read_text(encoding="utf-8") for name in STAGES]
-    complete = yaml.safe_load((folder / "pod/fast/pod-complete.yaml").read_text(encoding="utf-8"))
-    documents.append(yaml.safe_dump(_completes_bare_pods(complete), sort_keys=False))
-    text = (folder / PROVISION).read_text(encoding="utf-8")
-    documents.append(yaml.safe_dump(_provisions_local_volumes(yaml.safe_load(text)), sort_keys=False))
-    documents.append(yaml.safe_dump(_plays_juicefs(yaml.safe_load(text)), sort_keys=False))
+    changed: list[tuple[str, Callable[[dict[str, Any]], dict[str, Any]]]] = [
+        ("pod/fast/pod-complete.yaml", _completes_bare_pods),
+        ("pod/fast/pod-delete.yaml", _deletes_once),
+        (PROVISION, _provisions_local_volumes),
+        (PROVISION, _plays_juicefs),
+    ]
+    for name, change in changed:
+        stage = yaml.safe_load((folder / name).read_text(encoding="utf-8"))
+        documents.append(yaml.safe_dump(change(stage), sort_keys=False))
     return "\n---\n".join(documents)
 
 
@@ -67,6 +70,13 @@ def _completes_bare_pods(stage: dict[str, Any]) -> dict[str, Any]:
     owner = next(e for e in expressions if "ownerReferences" in e["key"])
     owner["key"], owner["operator"] = ".spec.restartPolicy", "In"
     owner["values"] = ["Never"]
+    return stage
+
+
+def _deletes_once(stage: dict[str, Any]) -> dict[str, Any]:
+    """kwok deletes by name, and once more when it sees its own deletion: by then a StatefulSet has a new pod of it."""
+    only = {"key": ".metadata.deletionGracePeriodSeconds == 0", "operator": "In", "values": ["false"]}
+    stage["spec"]["selector"]["matchExpressions"].append(only)
     return stage
 
 

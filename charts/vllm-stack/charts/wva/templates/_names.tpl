@@ -14,12 +14,12 @@
 {{/* root -> <release>-wva, or the release's name where that says so already */}}
 {{- define "wva.fullname" -}}
 {{- $full := .Release.Name }}{{ if not (contains "wva" $full) }}{{ $full = print $full "-wva" }}{{ end -}}
-{{- include "wva.name" (dict "full" $full "limit" 52) -}}
+{{- template "wva.name" (dict "full" $full "limit" 52) -}}
 {{- end -}}
 
 {{/* root -> the name of objects without a namespace */}}
 {{- define "wva.clusterName" -}}
-{{- .Release.Namespace }}-{{ include "wva.fullname" . -}}
+{{- .Release.Namespace }}-{{ template "wva.fullname" . -}}
 {{- end -}}
 
 {{- define "wva.serviceAccountName" -}}
@@ -28,7 +28,7 @@
 
 {{/* root -> the account whose token endpoint pickers get */}}
 {{- define "wva.pickerName" -}}
-{{- include "wva.fullname" . }}-picker
+{{- template "wva.fullname" . }}-picker
 {{- end -}}
 
 {{/* root -> the selector; a user can set nothing in it */}}
@@ -40,7 +40,7 @@ app.kubernetes.io/component: controller
 
 {{/* root -> the labels of every object */}}
 {{- define "wva.labels" -}}
-{{ include "wva.selector" . }}
+{{ template "wva.selector" . }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 app.kubernetes.io/version: {{ .resolved.version | quote }}
 {{- range $name, $value := .Values.commonLabels }}

@@ -27,7 +27,7 @@ also where a null removed it.
 {{- $quota := contains "\"type\":\"quota\"" (toJson $v.saturation.limiters) -}}
 {{- $_ := set $r "countsGpus" (and $v.saturation.enableLimiter (not $quota)) -}}
 {{- $_ := set $r "pickerSecret" ($v.endpointPicker.createToken | ternary (include "wva.pickerName" .) ($v.endpointPicker.tokenSecret | default "")) -}}
-{{- include "wva.files" . -}}
-{{- include "wva.validate" . -}}
+{{- template "wva.files" . -}}
+{{- template "wva.validate" . -}}
 {{- end -}}
 {{- end -}}

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from valuegen.doctor.engine_errors import last_words, translate
 from valuegen.doctor.findings import Finding, Level, translated
 from valuegen.doctor.gathering import ended
-from valuegen.doctor.objects import Object, moment, name, newest, one_line, title
+from valuegen.doctor.objects import Object, declared, moment, name, newest, one_line, title
+from valuegen.doctor.probes import ended_by_probe, likely_ended_by_probe
 from valuegen.errors import Reason
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def container_finding(seen: Seen, pod: Object, status: Object) -> Finding | None
 def _image(seen: Seen, pod: Object, status: Object, waiting: Object) -> Finding:
     event = newest([e for e in seen.events(pod) if "Failed to pull" in e.get("message", "")], "Failed")
     said = one_line(event["message"] if event else waiting.get("message", ""))
-    image = _image_of(pod, status)
+    image = declared(pod, status["name"]).get("image", status.get("image"))
     detail, fix = "it cannot be pulled", "correct image; for a private registry set image.pullSecrets"
     for pattern, problem, remedy in PULL_PROBLEMS:
         if re.search(pattern, f"{waiting['reason']} {said}"):
@@ -86,14 +87,6 @@ def _image(seen: Seen, pod: Object, status: Object, waiting: Object) -> Finding:
             break
     why = f"the image {image} cannot be pulled: {detail}"
     return _finding(seen, pod, status, Reason("image", why, fix), f"{waiting['reason']}: {said}")
-
-
-def _image_of(pod: Object, status: Object) -> str:
-    spec = pod["spec"]
-    for container in [*(spec.get("initContainers") or ()), *spec["containers"]]:
-        if container["name"] == status["name"]:
-            return str(container["image"])
-    return str(status.get("image", ""))
 
 
 def _configuration(seen: Seen, pod: Object, status: Object, waiting: Object) -> Finding:
@@ -131,17 +124,16 @@ def _ended(seen: Seen, pod: Object, status: Object, end: Object) -> Finding:
     text = _state(status, end)
     if end.get("reason") == "OOMKilled":
         return _finding(seen, pod, status, _memory(pod, status), text)
-    probe = _probe(seen, pod, status, end)
-    if probe is not None:
-        return _finding(
-            seen, pod, status, probe, f"{text}; its last line: {one_line(words)}" if words else text
-        )
+    said = f'{text}; its last line: "{one_line(words)}"' if words else f"{text}; its log is empty"
+    if probe := ended_by_probe(seen, pod, status["name"], end):
+        return _finding(seen, pod, status, probe, said)
     if end.get("reason") in START_REASONS:
         return _made(seen, pod, status, end["reason"], one_line(end.get("message", "")))
     found = translate(log, failed=code != 0)
     if found is not None:
         return _finding(seen, pod, status, _spelled(found.reason), f'{text}; log: "{one_line(found.line)}"')
-    said = f'{text}; its last line: "{one_line(words)}"' if words else f"{text}; its log is empty"
+    if probe := likely_ended_by_probe(seen, pod, status["name"], end):
+        return _finding(seen, pod, status, probe, said)
     return _finding(seen, pod, status, _by_code(code, status["name"]), said)
 
 
@@ -155,57 +147,11 @@ def _state(status: Object, end: Object) -> str:
 
 
 def _memory(pod: Object, status: Object) -> Reason:
-    limit = next(
-        (
-            (each.get("resources", {}).get("limits") or {}).get("memory")
-            for each in [*(pod["spec"].get("initContainers") or ()), *pod["spec"]["containers"]]
-            if each["name"] == status["name"]
-        ),
-        None,
-    )
+    limit = (declared(pod, status["name"]).get("resources", {}).get("limits") or {}).get("memory")
     why = f"the memory limit is too small: the container {status['name']} was killed at " + (
         limit or "the node's limit"
     )
     return Reason("memory-limit", why, "raise resources.limits.memory; what /dev/shm holds counts against it")
-
-
-def _probe(seen: Seen, pod: Object, status: Object, end: Object) -> Reason | None:
-    """Whether the kubelet killed the container because a probe failed."""
-    started, finished = moment(end.get("startedAt")), moment(end.get("finishedAt"))
-    about = f"Container {status['name']} failed "
-    kills = [
-        event
-        for event in seen.events(pod)
-        if event.get("reason") == "Killing"
-        and event["message"].startswith(about)
-        and _within(event, started, finished)
-    ]
-    if not kills:
-        return None
-    container = next(each for each in pod["spec"]["containers"] if each["name"] == status["name"])
-    if "startup probe" in kills[-1]["message"]:
-        probe = container.get("startupProbe") or {}
-        budget = probe.get("periodSeconds", 10) * probe.get("failureThreshold", 3)
-        why = f"the start takes longer than its budget: no answer within {budget} s"
-        return Reason("startup-budget", why, "raise startup.budgetSeconds; the log says what takes so long")
-    probe = container.get("livenessProbe") or {}
-    patience = probe.get("periodSeconds", 10) * probe.get("failureThreshold", 3)
-    why = f"the engine hangs: it did not answer its liveness probe for {patience} s"
-    return Reason(
-        "engine-hang",
-        why,
-        "it is started again by itself; if it hangs again, read the log before the restart",
-    )
-
-
-def _within(event: Object, started: object, finished: object) -> bool:
-    """Whether an event fell into the life of the container; events that repeat are counted in one."""
-    times = {
-        moment(event.get("firstTimestamp")),
-        moment(event.get("lastTimestamp")),
-        moment(event.get("eventTime")),
-    }
-    return any(started <= time <= finished for time in times)  # type: ignore[operator]
 
 
 def _by_code(code: int, container: str) -> Reason:

@@ -44,6 +44,13 @@ def owner(item: Object) -> tuple[str, str]:
     return "", ""
 
 
+def declared(pod: Object, container: str) -> Object:
+    """A container as its pod declares it, an init container or another; empty where there is none of that name."""
+    every = (*(pod["spec"].get("initContainers") or ()), *pod["spec"]["containers"])
+    found: Object = next((each for each in every if each["name"] == container), {})
+    return found
+
+
 def moment(text: str | None) -> datetime:
     """A time of the API; the beginning of time for none."""
     if not text:
