@@ -80,7 +80,7 @@ def left_behind(home: Path, name: str = "") -> list[str]:
     return found
 
 
-def eventually(what: str, condition: Callable[[], object], seconds: float = 60) -> None:
+def eventually(what: str, condition: Callable[[], object], seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
@@ -190,7 +190,7 @@ def test_gpu_pods_run_where_gpus_are_and_wait_where_they_are_not(cluster: LocalC
     for name, count in (("fits", 2), ("too-big", 3)):
         resources = {"limits": {"nvidia.com/gpu": count}}
         cluster.kubectl("apply", "-f-", stdin=pod(name, tolerations=tolerations, resources=resources))
-    cluster.kubectl("wait", "--for=condition=Ready", "pod/fits", "--timeout=20s")
+    cluster.kubectl("wait", "--for=condition=Ready", "pod/fits", "--timeout=120s")
     assert cluster.kubectl("get", "pod", "fits", "-ojsonpath={.spec.nodeName}") == "gpu-0"
     message = '-ojsonpath={.status.conditions[?(@.type=="PodScheduled")].message}'
     eventually(
@@ -202,7 +202,7 @@ def test_gpu_pods_run_where_gpus_are_and_wait_where_they_are_not(cluster: LocalC
 @pytest.mark.cluster
 def test_bare_pods_that_do_not_restart_succeed(cluster: LocalCluster) -> None:
     cluster.kubectl("apply", "-f-", stdin=pod("once", restartPolicy="Never"))
-    cluster.kubectl("wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/once", "--timeout=20s")
+    cluster.kubectl("wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/once", "--timeout=120s")
 
 
 @pytest.mark.cluster
@@ -221,7 +221,7 @@ def test_a_simulated_node_deletes_a_pod_once_so_that_a_new_one_of_its_name_lives
         made = json.loads(pod(name, terminationGracePeriodSeconds=30))
         made["metadata"]["finalizers"] = finalizers
         cluster.kubectl("apply", "-f-", stdin=json.dumps(made))
-        cluster.kubectl("wait", "--for=condition=Ready", f"pod/{name}", "--timeout=20s")
+        cluster.kubectl("wait", "--for=condition=Ready", f"pod/{name}", "--timeout=120s")
         cluster.kubectl("delete", "pod", name, "--wait=false")
         eventually(f"the deletion of {name}", partial(deletions, name))
     assert deletions("held") == 1
@@ -234,7 +234,7 @@ def test_claims_bind_by_the_default_storage_class(cluster: LocalCluster) -> None
     spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
     claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "cache"}, "spec": spec}
     cluster.kubectl("apply", "-f-", stdin=json.dumps(claim))
-    cluster.kubectl("wait", "--for=jsonpath={.status.phase}=Bound", "pvc/cache", "--timeout=20s")
+    cluster.kubectl("wait", "--for=jsonpath={.status.phase}=Bound", "pvc/cache", "--timeout=120s")
 
 
 @pytest.mark.cluster

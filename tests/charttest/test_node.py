@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CLI = "from charttest.cli import main; raise SystemExit(main())"
-SETTLE_SECONDS = 60
+SETTLE_SECONDS = 120
 POOLS = """
 - {name: gpu, product: NVIDIA-L4, gpus: 2, gpuMemoryMiB: 23034, cpu: "64", memory: 512Gi, runtime: containerd}
 """
@@ -162,7 +162,7 @@ def test_a_pod_runs_on_the_size_of_its_pool_and_nothing_is_left_afterwards(home:
         assert node["status"]["capacity"]["memory"] == "512Gi"
         assert node["status"]["capacity"]["nvidia.com/gpu"] == "2"
         cluster.kubectl.apply(POD)
-        cluster.kubectl("wait", "--for=condition=Ready", "pod/busy", "--timeout=30s")
+        cluster.kubectl("wait", "--for=condition=Ready", "pod/busy", "--timeout=120s")
         during = host.differences(before, host.state())
     kinds = {line.split(":")[0] for line in during}
     assert kinds == {"processes", "namespaces", "links", "routes", "cgroups"}, during
@@ -203,6 +203,6 @@ def test_two_clusters_with_real_nodes_run_side_by_side(home: Path) -> None:
     for name in ("left", "right"):
         cluster = LocalCluster.find(name)
         cluster.kubectl.apply(POD)
-        cluster.kubectl("wait", "--for=condition=Ready", "pod/busy", "--timeout=30s")
+        cluster.kubectl("wait", "--for=condition=Ready", "pod/busy", "--timeout=120s")
         down(name)
     assert_nothing_is_left(before)

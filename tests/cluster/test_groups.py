@@ -118,8 +118,8 @@ def test_the_claims_of_replicas_grow_as_documented(release: Release) -> None:
 
 
 def test_a_group_that_finds_no_nodes_is_told_with_its_pods(groups: Release) -> None:
-    with pytest.raises(ClusterError, match=r"LeaderWorkerSet \S+-m-lws: not ready after 5 s") as error:
-        replace(groups, timeout_seconds=5).install(values(parallelism={"tensor": 32, "nodes": 2}))
+    with pytest.raises(ClusterError, match=r"LeaderWorkerSet \S+-m-lws: not ready after 15 s") as error:
+        replace(groups, timeout_seconds=15).install(values(parallelism={"tensor": 32, "nodes": 2}))
     assert "Insufficient nvidia.com/gpu" in "".join(error.value.__notes__)
 
 
@@ -139,7 +139,7 @@ def test_the_claims_of_a_group_stay_as_they_are(groups: Release) -> None:
 
     groups.install(sized("1Gi"))
     with pytest.raises(HelmError, match="generation is 2, but latest observed generation is 1"):
-        replace(groups, timeout_seconds=5).upgrade(sized("2Gi"))
+        replace(groups, timeout_seconds=15).upgrade(sized("2Gi"))
     groups.kubectl("delete", "leaderworkerset", f"{groups.name}-m-lws", "--namespace", groups.namespace)
     groups.upgrade(sized("2Gi"))
     claims = groups.get("persistentvolumeclaims")

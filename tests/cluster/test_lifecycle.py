@@ -143,7 +143,7 @@ def rolled_out(release: Release) -> None:
     which = ("--selector", f"app.kubernetes.io/instance={release.name}", "--namespace", release.namespace)
     for kind in ("deployments", "statefulsets"):
         if release.get(kind, *which[:2]):
-            release.kubectl("rollout", "status", kind, *which, "--timeout=60s")
+            release.kubectl("rollout", "status", kind, *which, "--timeout=120s")
 
 
 def running(release: Release) -> list[dict[str, Any]]:

@@ -74,9 +74,9 @@ def test_the_cluster_of_pytest_helm_charts_is_this_one(kube_cluster: Cluster, re
 
 
 def wait(release: Release, what: str, condition: str, *more: str) -> None:
-    """`kubectl wait`: watches until the condition holds, at most 30 s."""
+    """`kubectl wait`: watches until the condition holds, at most two minutes."""
     release.kubectl(
-        "wait", what, f"--for={condition}", "--namespace", release.namespace, "--timeout=30s", *more
+        "wait", what, f"--for={condition}", "--namespace", release.namespace, "--timeout=120s", *more
     )
 
 

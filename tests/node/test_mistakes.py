@@ -44,7 +44,7 @@ def test_a_mistake_ends_in_the_state_that_the_page_describes(
 
 
 def test_an_install_that_fails_says_why_its_pods_are_not_ready(releases: Releases) -> None:
-    release = releases(timeout_seconds=5)
+    release = releases(timeout_seconds=20)
     with pytest.raises(HelmError) as failed:
         release.install(values(extraArgs=["--no-such-flag"]))
     (note,) = failed.value.__notes__

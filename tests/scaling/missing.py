@@ -29,7 +29,7 @@ class Missing:
     """The replicas that were wanted, by mode."""
 
     without: dict[str, set[float]]
-    """While it was missing, and no request came."""
+    """From the moment at which the scaler missed it, still under load, to long after the load."""
     after: dict[str, int]
     """Once it was back."""
 
@@ -51,13 +51,11 @@ def missing_series(driver: Driver, release: Release) -> Missing:
             ends.callback(load.stop)
         for name in names.values():
             driver.hold(release, name, HELD)
+        release.kubectl("delete", "podmonitor", f"{release.name}-engines", "--namespace", release.namespace)
+        fallen_back(driver, release, names["keda"])
+        hpa = f"autoscaling/v2/namespaces/{release.namespace}/horizontalpodautoscalers/{names['hpa']}"
+        wait_for("the HPA to miss it", lambda: condition(driver, hpa, "ScalingActive") == "False")
         with driver.watch(release, names) as recorder:
-            release.kubectl(
-                "delete", "podmonitor", f"{release.name}-engines", "--namespace", release.namespace
-            )
-            fallen_back(driver, release, names["keda"])
-            hpa = f"autoscaling/v2/namespaces/{release.namespace}/horizontalpodautoscalers/{names['hpa']}"
-            wait_for("the HPA to miss it", lambda: condition(driver, hpa, "ScalingActive") == "False")
             for load in loads:
                 load.stop()
             time.sleep(WITHOUT_SECONDS)  # what is shown is that nothing happens
@@ -82,9 +80,9 @@ def prometheus_gone(driver: Driver, release: Release) -> Missing:
         pod.offer(name, BUSY, model="m", stream="none", max_tokens=TOKENS, timeout_seconds=SECONDS) as load,
     ):
         driver.hold(release, name, HELD)
+        release.upgrade({**there, "scaling": {**there["scaling"], "prometheus": server}})
+        fallen_back(driver, release, name)
         with driver.watch(release, {"": name}) as recorder:
-            release.upgrade({**there, "scaling": {**there["scaling"], "prometheus": server}})
-            fallen_back(driver, release, name)
             load.stop()
             time.sleep(WITHOUT_SECONDS)  # what is shown is that nothing happens
     release.upgrade(there)

@@ -15,7 +15,10 @@ MISSING = pytest.mark.parametrize("course", ["missing_series", "prometheus_gone"
 
 @MISSING
 def test_replicas_stay_when_what_they_go_by_is_gone(course: Missing) -> None:
-    assert list(course.without.values()) == [{HELD}] * len(course.without)
+    for wanted in course.without.values():
+        (held,) = wanted
+        # Not HELD itself: had the machine stood still just before, more requests ran at a time.
+        assert held >= HELD
 
 
 @MISSING

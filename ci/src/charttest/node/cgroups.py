@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 ROOT = Path("/sys/fs/cgroup")
-GONE_SECONDS = 10
+GONE_SECONDS = 30
 
 
 def create(cluster: Path, node: str) -> str:

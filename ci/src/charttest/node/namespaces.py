@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from charttest.cluster.process import Process
 
-HOLDER_SECONDS = 20
+HOLDER_SECONDS = 60
 
 
 MACHINE = ("net", "mount", "pid")
