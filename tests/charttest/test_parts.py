@@ -24,7 +24,9 @@ GO = shutil.which("go")
 needs_go = pytest.mark.skipif(GO is None, reason="no go on PATH: building one is what is tested")
 
 TINY = """
-import sys
+import signal, sys
+# A test run in the background of a shell hands down that it is ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from charttest.parts.build import build
 from charttest.parts.registry import Part
 

@@ -240,10 +240,19 @@ def test_version_is_the_packages(valuegen: Callable[..., Any]) -> None:
     assert re.fullmatch(r"valuegen \d+\.\d+\.\d+, for vLLM 0\.33\n", valuegen("--version").stdout)
 
 
+COMMAND = """
+import signal
+# A test run in the background of a shell hands down that it is ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from valuegen.cli import main
+main()
+"""
+
+
 def process(*arguments: str) -> subprocess.Popen[bytes]:
     """The command in a process of its own."""
     return subprocess.Popen(
-        [sys.executable, "-c", "from valuegen.cli import main; main()", *arguments],
+        [sys.executable, "-c", COMMAND, *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         # Unbuffered, Python drops what a closed pipe does not take, without an error.
