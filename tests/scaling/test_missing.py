@@ -16,9 +16,9 @@ MISSING = pytest.mark.parametrize("course", ["missing_series", "prometheus_gone"
 @MISSING
 def test_replicas_stay_when_what_they_go_by_is_gone(course: Missing) -> None:
     for wanted in course.without.values():
-        (held,) = wanted
+        assert len(wanted) == 1
         # Not HELD itself: had the machine stood still just before, more requests ran at a time.
-        assert held >= HELD
+        assert min(wanted) >= HELD
 
 
 @MISSING
