@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.interruptible import INTERRUPTIBLE
 
 from charttest.cluster import LocalCluster, ports, state
 from charttest.cluster.process import MARK
@@ -23,12 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 CLI = "from charttest.cli import main; raise SystemExit(main())"
-WITH = """
-import signal
+WITH = f"""{INTERRUPTIBLE}
 from charttest.cluster import LocalCluster
-# A test run under nohup, or in the background of a shell, hands down that these are ignored.
-signal.signal(signal.SIGHUP, signal.SIG_DFL)
-signal.signal(signal.SIGINT, signal.default_int_handler)
 with LocalCluster("held"):
     print("up", flush=True)
     input()

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.interruptible import INTERRUPTIBLE
 
 from charttest.errors import CharttestError, FindingError, PartError
 from charttest.parts import find_all, listing, module_dir
@@ -23,10 +24,8 @@ from charttest.parts.registry import MODULES, PARTS, of_sources, pinned_module
 GO = shutil.which("go")
 needs_go = pytest.mark.skipif(GO is None, reason="no go on PATH: building one is what is tested")
 
-TINY = """
-import signal, sys
-# A test run in the background of a shell hands down that it is ignored.
-signal.signal(signal.SIGINT, signal.default_int_handler)
+TINY = f"""{INTERRUPTIBLE}
+import sys
 from charttest.parts.build import build
 from charttest.parts.registry import Part
 

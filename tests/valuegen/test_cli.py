@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+from tests.interruptible import INTERRUPTIBLE
 from tests.valuegen.models import document
 
 from valuegen import EngineSettings, Gpu, Model, fit, plan
@@ -240,10 +241,7 @@ def test_version_is_the_packages(valuegen: Callable[..., Any]) -> None:
     assert re.fullmatch(r"valuegen \d+\.\d+\.\d+, for vLLM 0\.33\n", valuegen("--version").stdout)
 
 
-COMMAND = """
-import signal
-# A test run in the background of a shell hands down that it is ignored.
-signal.signal(signal.SIGINT, signal.default_int_handler)
+COMMAND = f"""{INTERRUPTIBLE}
 from valuegen.cli import main
 main()
 """
