@@ -30,6 +30,10 @@ with LocalCluster("held"):
     print("up", flush=True)
     input()
 """
+UP = f"""{INTERRUPTIBLE}
+from charttest.cli import main
+raise SystemExit(main(["cluster", "up", "--name", "held"]))
+"""
 POOLS = """
 - {name: gpu, product: NVIDIA-L4, gpus: 2, gpuMemoryMiB: 23034, taint: "nvidia.com/gpu=present:NoSchedule"}
 - {name: cpu}
@@ -267,18 +271,25 @@ def test_a_part_that_died_is_reported_with_its_log_and_the_rest_is_stopped(
 
 @pytest.mark.cluster
 @pytest.mark.parametrize(
-    ("number", "code"),
-    [(signal.SIGINT, -signal.SIGINT), (signal.SIGTERM, 143), (signal.SIGHUP, 129)],
-    ids=lambda value: getattr(value, "name", ""),
+    ("program", "number", "code"),
+    [
+        (WITH, signal.SIGINT, -signal.SIGINT),
+        (WITH, signal.SIGTERM, 143),
+        (WITH, signal.SIGHUP, 129),
+        (UP, signal.SIGINT, 130),
+        (UP, signal.SIGTERM, 143),
+        (UP, signal.SIGHUP, 129),
+    ],
+    ids=lambda value: {WITH: "with", UP: "up"}.get(value) or getattr(value, "name", ""),
 )
 def test_a_signal_half_way_leaves_no_process_and_no_file(
-    home: Path, number: signal.Signals, code: int
+    home: Path, program: str, number: signal.Signals, code: int
 ) -> None:
-    process = begin(WITH)
+    process = begin(program)
     eventually("the first part", lambda: any("process" in item for item in left_behind(home, "held")))
     process.send_signal(number)
-    process.communicate(timeout=120)
-    assert process.returncode == code
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == code, said
     assert not left_behind(home, "held")
 
 

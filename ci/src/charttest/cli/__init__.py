@@ -6,15 +6,15 @@ import importlib
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import click
 
 from charttest.errors import CharttestError
+from charttest.signals import Terminated, terminate_like_interrupt
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from types import FrameType
 
 _COMMANDS = ("cluster", "crds", "drift", "image", "lint", "parts", "picture")
 
@@ -41,11 +41,12 @@ def charttest() -> None:
 def main(args: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code.
 
-    0: well; 1: a finding; 2: the run did not work; 130: Ctrl-C; 141: the reader of stdout left.
+    0: well; 1: a finding; 2: the run did not work; 130: Ctrl-C; 141: the reader of stdout left. SIGTERM and
+    SIGHUP exit with 143 and 129 from here.
     """
-    signal.signal(signal.SIGTERM, _exit_cleanly)
+    given = list(sys.argv[1:] if args is None else args)
     try:
-        with charttest.make_context("charttest", list(sys.argv[1:] if args is None else args)) as context:
+        with terminate_like_interrupt(), charttest.make_context("charttest", given) as context:
             charttest.invoke(context)
         sys.stdout.flush()
     except CharttestError as error:
@@ -56,6 +57,8 @@ def main(args: Sequence[str] | None = None) -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
+    except Terminated:  # a KeyboardInterrupt, but with a code of its own
+        raise
     except (KeyboardInterrupt, click.Abort):
         return 128 + signal.SIGINT
     except BrokenPipeError:
@@ -63,7 +66,3 @@ def main(args: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
     return 0
-
-
-def _exit_cleanly(number: int, _frame: FrameType | None) -> NoReturn:
-    sys.exit(128 + number)

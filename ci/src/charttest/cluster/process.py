@@ -76,10 +76,11 @@ def marked(folder: Path) -> list[int]:
     return [int(entry.name) for entry in Path("/proc").iterdir() if _has_mark(entry, folder)]
 
 
-def end(folder: Path, timeout_seconds: float = 10) -> list[int]:
+def end(folder: Path, timeout_seconds: float = 60) -> list[int]:
     """Kill the processes of the cluster in `folder` until none is left; returns those that would not end.
 
-    SIGKILL at once: everything that they hold is about to be deleted.
+    SIGKILL at once: everything that they hold is about to be deleted. One that writes to a slow disk ends when
+    the kernel has written.
     """
     deadline = time.monotonic() + timeout_seconds
     while (left := marked(folder)) and time.monotonic() < deadline:
