@@ -240,8 +240,9 @@ def test_claims_bind_by_the_default_storage_class(cluster: LocalCluster) -> None
 
 @pytest.mark.cluster
 def test_a_restricted_namespace_refuses_a_pod_that_is_not(cluster: LocalCluster) -> None:
-    cluster.kubectl("create", "namespace", "strict")
-    cluster.kubectl("label", "namespace", "strict", "pod-security.kubernetes.io/enforce=restricted")
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    strict = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "strict", "labels": labels}}
+    cluster.kubectl.apply(strict)
     with pytest.raises(ClusterError, match='violates PodSecurity "restricted'):
         cluster.kubectl("apply", "--namespace=strict", "-f-", stdin=pod("lax"))
 

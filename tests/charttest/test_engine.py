@@ -508,7 +508,7 @@ def test_within_its_timeout_running_requests_complete_and_new_ones_fail(start: S
 
 
 def test_what_runs_longer_than_the_timeout_hangs_until_its_client_goes(start: Start) -> None:
-    engine = start("--shutdown-timeout=2").ready()
+    engine = start("--shutdown-timeout=6").ready()
     long, short = engine.stream(tokens=1000), engine.stream(tokens=20)
     engine.terminate()
     assert b"data: [DONE]" in to_the_end(short)
@@ -596,10 +596,12 @@ def test_pause_as_process_1_leaves_no_zombie_and_ends_when_it_is_told_to(
             eventually("process 1", lambda: len(children(outer.pid)) == 1)
             (pause,) = children(outer.pid)
             # The shell ends before its child, which then belongs to process 1.
-            orphan = f"(sleep 0.2; echo > '{tmp_path}/ended') &"
+            go, over = tmp_path / "go", tmp_path / "over"
+            orphan = f"(until [ -e '{go}' ]; do sleep 0.05; done; echo > '{over}') &"
             subprocess.run(["nsenter", f"--target={pause}", "--pid", "sh", "-c", orphan], check=True)
             assert len(children(pause)) == 1
-            eventually("the orphan to end", (tmp_path / "ended").exists)
+            go.touch()
+            eventually("the orphan to end", over.exists)
             eventually("the orphan to be taken in", lambda: children(pause) == [])
             os.kill(pause, number)
             assert outer.wait(KEPT_SECONDS) == 0

@@ -10,7 +10,7 @@ import sys
 import time
 import uuid
 from collections import Counter
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -62,7 +62,7 @@ def begin(**options: object) -> subprocess.Popen[str]:
 
 def load(server: EngineServer, **options: object) -> Load:
     process = begin(target=f"127.0.0.1:{server.server_port}", **options)
-    return Load(process, "test", start_seconds=20, end_seconds=20)
+    return Load(process, "test", start_seconds=60, end_seconds=60)
 
 
 def tally_after(server: EngineServer, requests: int, **options: object) -> Tally:
@@ -84,7 +84,7 @@ def follow(api: ApiServer, tmp_path: Path) -> Callable[..., Load]:
         where = {"api_url": f"http://127.0.0.1:{api.server_port}", "token_file": str(token)}
         service = {"target": "s", "namespace": "ns", "port": "http", "via": "endpoints"}
         process = begin(**{"clients": 1, **service, **where, **options})
-        return Load(process, "test", start_seconds=20, end_seconds=20)
+        return Load(process, "test", start_seconds=60, end_seconds=60)
 
     return follow
 
@@ -157,7 +157,7 @@ def test_a_load_without_an_answer_does_not_begin_and_says_what_came_instead(
         r"(?s)every client had an answer in 1 s: test: lost (\d+) of \1 .*http_500: 127.0.0.1:\d+: broken"
     )
     with pytest.raises(LoadError, match=message):
-        Load(process, "test", start_seconds=1, end_seconds=20)
+        Load(process, "test", start_seconds=1, end_seconds=60)
     assert process.poll() == 0
 
 
@@ -177,7 +177,7 @@ def test_options_that_cannot_work_are_refused(
 ) -> None:
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     with pytest.raises(LoadError, match=said):
-        Load(begin(**options), "test", start_seconds=20, end_seconds=20)
+        Load(begin(**options), "test", start_seconds=60, end_seconds=60)
 
 
 def test_the_client_ends_with_a_report_when_the_local_side_dies(engine: Callable[..., EngineServer]) -> None:
@@ -284,19 +284,19 @@ def test_changes_are_seen_late_and_a_late_one_holds_up_no_other(
     first, second, third = engine(asked=asked), engine(asked=asked), engine(asked=asked)
     api.set("a", first.server_port)
     api.set("b", second.server_port)
-    with follow(delay_seconds=2) as running:
+    with follow(delay_seconds=5) as running:
         sent = time.monotonic()
         api.set("b", second.server_port, ready=False)
         api.set("c", third.server_port)
         eventually("the last change", lambda: third.server_port in {port for _, port in asked})
     [(came, seen, _), (came_next, seen_next, _)] = running.tally.changes
-    assert seen - came >= 1.99  # both are rounded
-    assert seen_next - came_next >= 1.99
-    assert came_next - came < 1, "the second change waited for the first"
+    assert seen - came >= 4.99  # both are rounded
+    assert seen_next - came_next >= 4.99
+    assert came_next - came < 4, "the second change waited for the first"
     assert any(port == second.server_port and at > sent for at, port in asked), (
         "no request to the old endpoint"
     )
-    assert min(at for at, port in asked if port == third.server_port) >= sent + 2
+    assert min(at for at, port in asked if port == third.server_port) >= sent + 5
 
 
 def test_a_watch_that_ended_goes_on_from_its_version(
@@ -394,7 +394,13 @@ def test_the_pods_account_may_follow_endpoints_of_the_real_api_and_nothing_else(
     kubectl.apply(*account, namespace=restricted)
     kubectl("apply", "--dry-run=server", "--filename", "-", *where, stdin=json.dumps(pod))
     user = f"--as=system:serviceaccount:{restricted}:load"
-    assert "yes" in kubectl("auth", "can-i", "watch", "endpointslices", user, *where)
+
+    def may_watch() -> bool:
+        with suppress(KubectlError):  # the API server hears of the role a moment after it took it
+            return "yes" in kubectl("auth", "can-i", "watch", "endpointslices", user, *where)
+        return False
+
+    eventually("its rights", may_watch)
     with pytest.raises(KubectlError, match="auth can-i get secrets"):
         kubectl("auth", "can-i", "get", "secrets", user, *where)
 
@@ -413,7 +419,7 @@ def test_the_pods_account_may_follow_endpoints_of_the_real_api_and_nothing_else(
     }
 
     def addresses(wait_seconds: float) -> list[list[str]]:
-        with Load(begin(**options), "test", start_seconds=20, end_seconds=20) as running:
+        with Load(begin(**options), "test", start_seconds=60, end_seconds=60) as running:
             for ready in (True, False):
                 kubectl.apply(endpoint_slice(ready), namespace=restricted)
             time.sleep(wait_seconds)
@@ -465,8 +471,8 @@ def test_a_pod_that_cannot_run_is_reported_with_its_state_and_removed(
     local_cluster: Any, restricted: str
 ) -> None:
     kubectl = Kubectl(local_cluster.kubeconfig)
-    nowhere = LoadPod(kubectl, restricted, node_selector={"no": "where"}, ready_seconds=2)
-    with pytest.raises(LoadError, match=r"load: not ready in 2 s: .*Unschedulable"), nowhere:
+    nowhere = LoadPod(kubectl, restricted, node_selector={"no": "where"}, ready_seconds=15)
+    with pytest.raises(LoadError, match=r"load: not ready in 15 s: .*Unschedulable"), nowhere:
         pass
     assert kubectl.get("pods", "--namespace", restricted) == []
 

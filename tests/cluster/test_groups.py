@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.node.pods import eventually
 
 from charttest.errors import ClusterError
 from charttest.helm import HelmError
@@ -35,6 +36,11 @@ def by_role(release: Release) -> dict[str, dict[str, Any]]:
     return {pod["metadata"]["labels"]["vllm-stack.io/role"]: pod for pod in release.get("pods")}
 
 
+def is_ready(pod: dict[str, Any]) -> bool:
+    conditions = pod["status"].get("conditions", ())
+    return any((each["type"], each["status"]) == ("Ready", "True") for each in conditions)
+
+
 def variables(pod: dict[str, Any]) -> dict[str, Any]:
     return {entry["name"]: entry.get("value") for entry in pod["spec"]["containers"][0]["env"]}
 
@@ -56,7 +62,10 @@ def test_every_pod_of_a_group_is_told_its_rank_and_its_leader(groups: Release) -
 def test_the_service_of_the_model_has_the_leader_alone(groups: Release) -> None:
     groups.install(values(parallelism=NODES))
     name = f"kubernetes.io/service-name={groups.name}-m"
-    (piece,) = groups.get("endpointslices.discovery.k8s.io", "--selector", name)
+    slices = ("endpointslices.discovery.k8s.io", "--selector", name)
+    # Both pods are ready; the Service is told of it a moment later.
+    groups.wait("wait", *slices, "--for=jsonpath={.endpoints[*].conditions.ready}=true")
+    (piece,) = groups.get(*slices)
     leader = by_role(groups)["server"]
     assert [each["targetRef"]["name"] for each in piece["endpoints"]] == [leader["metadata"]["name"]]
 
@@ -76,14 +85,16 @@ def test_a_group_shares_the_domain_that_it_has_for_itself(groups: Release) -> No
 def test_a_group_that_loses_a_pod_is_made_anew_as_a_whole(groups: Release) -> None:
     groups.install(values(parallelism=NODES))
     before = by_role(groups)
-    name = before["server"]["metadata"]["name"]
     groups.kubectl(
         "delete", "pod", before["worker"]["metadata"]["name"], "--wait=false", "--namespace", groups.namespace
     )
-    uid = before["server"]["metadata"]["uid"]
-    groups.wait("wait", f"pod/{name}", "--for=delete")
-    groups.wait("wait", f"leaderworkerset/{groups.name}-m-lws", "--for=jsonpath={.status.readyReplicas}=1")
-    assert groups.get("pod", name)["metadata"]["uid"] != uid
+
+    def anew() -> bool:
+        """Asked for by its uid: the new leader has the old one's name, and may be there at once."""
+        leader = by_role(groups).get("server", before["server"])
+        return leader["metadata"]["uid"] != before["server"]["metadata"]["uid"] and is_ready(leader)
+
+    eventually("a new leader", anew)
 
 
 def test_a_budget_knows_how_many_pods_its_groups_have(groups: Release) -> None:

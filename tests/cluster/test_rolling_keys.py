@@ -82,7 +82,7 @@ class State:
 
 
 def settle(release: Release) -> None:
-    """Wait until the pods of every workload are those of its newest template, and nothing is left of deleted ones."""
+    """Wait until the pods of every workload are those of its newest template, and none is left of deleted ones."""
     deadline = time.monotonic() + release.timeout_seconds
     while waiting := sorted(unsettled(release)):
         assert time.monotonic() < deadline, waiting
@@ -90,18 +90,19 @@ def settle(release: Release) -> None:
 
 
 def unsettled(release: Release) -> Iterator[str]:
-    """The workloads that are not there yet, and the ReplicaSets whose Deployment is gone."""
-    owners = set()
-    for item in release.get("deployments,statefulsets,leaderworkersets"):
+    """The workloads that are not there yet, and the ReplicaSets and pods whose owner is gone."""
+    workloads = release.get("deployments,statefulsets,leaderworkersets")
+    owned = release.get("replicasets,jobs,pods")
+    uids = {item["metadata"]["uid"] for item in (*workloads, *owned)}
+    for item in workloads:
         status, name = item.get("status", {}), f"{item['kind']}/{item['metadata']['name']}"
-        owners.add(item["metadata"]["uid"])
         counts = [status.get(key, 0) for key in ("replicas", "readyReplicas", "updatedReplicas")]
         seen = status.get("observedGeneration") == item["metadata"]["generation"]
         if not seen or counts != 3 * [item["spec"]["replicas"]]:
             yield name
-    for item in release.get("replicasets"):
-        if item["metadata"]["ownerReferences"][0]["uid"] not in owners:
-            yield f"ReplicaSet/{item['metadata']['name']}"
+    for item in owned:
+        if any(owner["uid"] not in uids for owner in item["metadata"].get("ownerReferences", ())):
+            yield f"{item['kind']}/{item['metadata']['name']}"
 
 
 def main(item: Mapping[str, Any]) -> str | None:

@@ -100,9 +100,15 @@ def test_every_engine_is_a_target_that_is_up_and_has_the_labels_of_the_documenta
         found = running.driver.scaling.prometheus.data("targets", state="active")["activeTargets"]
         return [each for each in found if each["scrapePool"] == job and each["health"] == "up"]
 
-    wait_for("every target", lambda: pods.keys() <= {each["labels"]["pod"] for each in targets()})
+    found: dict[str, dict[str, Any]] = {}
+
+    def complete() -> bool:
+        found.update({each["labels"]["pod"]: each for each in targets()})
+        return pods.keys() <= found.keys()
+
+    wait_for("every target", complete)
     seen = set()
-    for target in targets():
+    for target in found.values():
         labels = target["labels"]
         if labels["pod"] not in pods:  # the scaler has added it meanwhile
             continue

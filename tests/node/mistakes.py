@@ -134,13 +134,12 @@ def slow_start(release: Release) -> str:
 
 def hang(release: Release) -> str:
     release.install(values(), wait=False)
-    becomes_ready(release)
+    eventually("the endpoint to come", lambda: ready_addresses(release))
     ask(release, "/test-engine/hang")
     eventually("the endpoint to go", lambda: not ready_addresses(release))
     eventually("a restart", lambda: engine(pod(release)).get("restartCount"))
     told = events(release, pod(release))
-    becomes_ready(release)
-    assert ready_addresses(release)
+    eventually("the endpoint to come back", lambda: ready_addresses(release))
     return f"running, started again event: {told}"
 
 

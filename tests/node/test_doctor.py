@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.doctors import doctor
-from tests.node.mistakes import MISTAKES, becomes_ready, values
+from tests.node.mistakes import MISTAKES, values
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -43,8 +43,7 @@ def test_the_first_line_names_the_cause_of_a_mistake(mistakes: dict[str, Future[
 
 def test_a_healthy_release_is_one_line_and_answers_its_load_check(releases: Releases) -> None:
     release = releases(timeout_seconds=300)
-    release.install(values(), wait=False)
-    becomes_ready(release)
+    release.install(values())
     said = doctor(release, release.name)
     assert (said.stdout, said.stderr) == (f"{release.name}: healthy: 1 model, 1 pod ready, 0 restarts\n", "")
     before = release.get("pods")

@@ -68,7 +68,7 @@ def test_a_service_that_refuses_at_first_is_asked_again(
     server.server_activate()
     answering = threading.Thread(target=server.serve_forever)
     answering.start()
-    printed, _ = program.communicate(timeout=20)
+    printed, _ = program.communicate(timeout=60)
     server.shutdown()
     answering.join()
     assert (program.returncode, printed) == (status, f"127.0.0.1:{server.server_port}: {told}\n")
@@ -86,7 +86,7 @@ def test_an_engine_with_a_certificate_is_asked_by_tls(tmp_path: Path) -> None:
         models = {host: {"names": ["m"], "health": "/health", "list": "/v1/models"}}
         environment = {**os.environ, "MODELS": json.dumps(models), "VLLM_API_KEY": KEY}
         done = subprocess.run(
-            [sys.executable, PROGRAM], env=environment, capture_output=True, text=True, timeout=20, check=True
+            [sys.executable, PROGRAM], env=environment, capture_output=True, text=True, timeout=60, check=True
         )
         server.shutdown()
         answering.join()

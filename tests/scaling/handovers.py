@@ -90,6 +90,7 @@ def fixed_to_keda(driver: Driver, release: Release) -> Handover:
         driver.settle(release, name, 2)
         release.upgrade(of({**ENGINE, "variants": {"main": {"enabled": False}, "scaled": scaled}}))
         driver.settle(release, name, 2)
+        wait_for("the first pods to go", lambda: pods[0].isdisjoint(ready_pods(release)))
         pods.append(ready_pods(release))
         kept = {"replicas": 2, "autoscaling": {"mode": "none"}}
         release.upgrade(of({**ENGINE, "variants": {"main": {"enabled": False}, "scaled": kept}}))
