@@ -55,7 +55,8 @@ def _raise(number: int, _frame: object) -> NoReturn:
 def _none_ignored() -> Iterator[None]:
     """Send a signal again, Ctrl-C as well, whose exception was raised where Python ignores exceptions.
 
-    That is in a finaliser or a weak reference's callback; every import runs one of those.
+    That is in a finaliser, in a weak reference's callback (every import runs one) and in what `logging` runs
+    around a fork (every part that is started).
     """
     previous = sys.unraisablehook
 
