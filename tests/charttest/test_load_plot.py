@@ -13,7 +13,8 @@ from urllib.parse import parse_qs, urlsplit
 from xml.etree import ElementTree as ET
 
 import pytest
-from tests.charttest.load_servers import eventually, serving
+from tests.charttest.load_servers import serving
+from tests.eventually import eventually
 
 from charttest.errors import UsageError
 from charttest.load import Recorder, write_plot

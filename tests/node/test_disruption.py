@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.node.pods import engine, eventually, pods, rolled_out
+from tests.eventually import eventually
+from tests.pods import engine, pods, rolled_out
 
 from charttest.load import LoadPod
 
