@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 WHOLE = {"choices": [{"message": {"content": "1 2"}, "finish_reason": "length"}]}
 ABORTED = {"choices": [{"message": {"content": "1"}, "finish_reason": "abort"}]}
@@ -22,6 +22,13 @@ Slice = dict[str, Any]
 
 def events(*documents: object) -> bytes:
     return b"".join(b"data: " + json.dumps(document).encode() + b"\n\n" for document in documents)
+
+
+def eventually(what: str, condition: Callable[[], object], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
+        time.sleep(0.02)
 
 
 class Engine(BaseHTTPRequestHandler):

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from tests.eventually import eventually
+from tests.charttest.load_servers import eventually
 
 from charttest import parts
 from charttest.cluster import process

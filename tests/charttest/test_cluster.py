@@ -8,12 +8,12 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.eventually import eventually
 from tests.interruptible import INTERRUPTIBLE
 
 from charttest.cluster import LocalCluster, ports, state
@@ -21,7 +21,7 @@ from charttest.cluster.process import MARK
 from charttest.errors import ClusterError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 CLI = "from charttest.cli import main; raise SystemExit(main())"
 WITH = f"""{INTERRUPTIBLE}
@@ -79,6 +79,13 @@ def left_behind(home: Path, name: str = "") -> list[str]:
         except OSError:
             continue
     return found
+
+
+def eventually(what: str, condition: Callable[[], object], seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
+        time.sleep(0.05)
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.eventually import eventually
 
 from charttest import parts
 from charttest.images.engine import flag_table
@@ -124,6 +123,13 @@ def goes_silent(connection: socket.socket) -> bool:
             content += received(connection)
         except TimeoutError:
             return b"[DONE]" not in content
+
+
+def eventually(what: str, true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + KEPT_SECONDS
+    while not true():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.02)
 
 
 def free_port() -> int:

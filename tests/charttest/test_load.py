@@ -14,8 +14,7 @@ from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.charttest.load_servers import ApiServer, EngineServer, Slice, serving
-from tests.eventually import eventually
+from tests.charttest.load_servers import ApiServer, EngineServer, Slice, eventually, serving
 
 from charttest.kubectl import Kubectl, KubectlError
 from charttest.load import Load, LoadError, LoadPod, Tally

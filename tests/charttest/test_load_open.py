@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.charttest.load_servers import EngineServer, serving
-from tests.eventually import eventually
+from tests.charttest.load_servers import EngineServer, eventually, serving
 
 from charttest.load import LoadError, OpenLoad
 from charttest.load.carried import command

@@ -13,8 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 from xml.etree import ElementTree as ET
 
 import pytest
-from tests.charttest.load_servers import serving
-from tests.eventually import eventually
+from tests.charttest.load_servers import eventually, serving
 
 from charttest.errors import UsageError
 from charttest.load import Recorder, write_plot

@@ -6,8 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.eventually import eventually
-from tests.pods import is_ready
+from tests.node.pods import eventually
 
 from charttest.errors import ClusterError
 from charttest.helm import HelmError
@@ -35,6 +34,11 @@ def groups(release: Release, group_controller: bool) -> Release:
 def by_role(release: Release) -> dict[str, dict[str, Any]]:
     """The pods of a release with one group, by the role that the chart gives them."""
     return {pod["metadata"]["labels"]["vllm-stack.io/role"]: pod for pod in release.get("pods")}
+
+
+def is_ready(pod: dict[str, Any]) -> bool:
+    conditions = pod["status"].get("conditions", ())
+    return any((each["type"], each["status"]) == ("Ready", "True") for each in conditions)
 
 
 def variables(pod: dict[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.pods import ready_pods
 
 from charttest.helm import helm
 
@@ -27,14 +26,15 @@ BESIDE: dict[str, Any] = {
 }
 
 
-def variant(name: str) -> str:
-    """The selector of a variant's pods."""
-    return f"vllm-stack.io/variant={name}"
-
-
-def pods(release: Release, name: str = "main") -> set[str]:
-    """The ready pods of a variant."""
-    return ready_pods(release, variant(name))
+def pods(release: Release, variant: str = "main") -> set[str]:
+    """The names of the ready pods of a variant that are not on their way out."""
+    found = release.get("pods", "--selector", f"vllm-stack.io/variant={variant}")
+    return {
+        pod["metadata"]["name"]
+        for pod in found
+        if "deletionTimestamp" not in pod["metadata"]
+        and any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions", []))
+    }
 
 
 def wait_for(release: Release, deployment: str, count: int) -> None:
@@ -43,9 +43,10 @@ def wait_for(release: Release, deployment: str, count: int) -> None:
     release.wait("rollout", "status", f"deployment/{deployment}")
 
 
-def gone(release: Release, name: str) -> None:
+def gone(release: Release, variant: str) -> None:
     """Until a variant has no pods: they are deleted some time after their Deployment."""
-    release.wait("wait", "pods", "--selector", variant(name), "--for=delete")
+    which = f"--selector=vllm-stack.io/variant={variant}"
+    release.wait("wait", "pods", which, "--for=delete")
 
 
 @pytest.mark.parametrize("major", [3, 4], ids=["helm3", "helm4"])

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tests.doctors import Said, doctor
-from tests.eventually import eventually
-from tests.pods import ask, engine, events, logs, pod, ready_addresses
+from tests.node.pods import ask, engine, events, eventually, logs, pod, ready_addresses
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,8 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.eventually import eventually
-from tests.pods import engine, pods, rolled_out
+from tests.node.pods import engine, eventually, pods, rolled_out
 
 from charttest.load import LoadPod
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.pods import engine, pods
+from tests.node.pods import engine, pods
 
 from charttest.checks import Manifests
 from charttest.externals import stand_ins

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from tests.pods import engine, logs, pod
+from tests.node.pods import engine, logs, pod
 
 if TYPE_CHECKING:
     from charttest.release import Release, Releases

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from tests.pods import ready_pods
 from tests.scaling.course import ENGINE, Driver, wait_for
 from tests.scaling.scenarios import LIMITS, sign_in, values
 
@@ -98,6 +97,17 @@ def fixed_to_keda(driver: Driver, release: Release) -> Handover:
         driver.settle(release, name, 2)
         pods.append(ready_pods(release))
     return Handover([value for value in recorder.series[READY] if value is not None], pods)
+
+
+def ready_pods(release: Release) -> set[str]:
+    """The names of the ready engines that are not on their way out."""
+    found = release.get("pods", "--selector=app.kubernetes.io/component=engine")
+    return {
+        pod["metadata"]["name"]
+        for pod in found
+        if "deletionTimestamp" not in pod["metadata"]
+        and any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions", []))
+    }
 
 
 def scalers(release: Release) -> list[str]:

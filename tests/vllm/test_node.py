@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.pods import engine, pods, rolled_out
+from tests.node.pods import engine, pods, rolled_out
 
 from charttest.cluster import LocalCluster
 from charttest.images import vllm

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 MARK = "CHARTTEST_CLUSTER"  # in a part's environment: the cluster's folder
 PR_SET_PDEATHSIG = 1
 LOG_TAIL_LINES = 12
-END_SECONDS = 60  # one that writes to a slow disk ends when the kernel has written
 
 
 @dataclass(frozen=True)
@@ -77,12 +76,13 @@ def marked(folder: Path) -> list[int]:
     return [int(entry.name) for entry in Path("/proc").iterdir() if _has_mark(entry, folder)]
 
 
-def end(folder: Path) -> list[int]:
+def end(folder: Path, timeout_seconds: float = 60) -> list[int]:
     """Kill the processes of the cluster in `folder` until none is left; returns those that would not end.
 
-    SIGKILL at once: everything that they hold is about to be deleted.
+    SIGKILL at once: everything that they hold is about to be deleted. One that writes to a slow disk ends when
+    the kernel has written.
     """
-    deadline = time.monotonic() + END_SECONDS
+    deadline = time.monotonic() + timeout_seconds
     while (left := marked(folder)) and time.monotonic() < deadline:
         for pid in left:
             if not _waits_for_its_child(pid):

@@ -3,38 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from typing import TYPE_CHECKING, Any
-
-from tests.eventually import eventually
 
 from charttest.kubectl import KubectlError
 
 if TYPE_CHECKING:
-    from charttest.release import Release
+    from collections.abc import Callable
 
-ENGINES = "app.kubernetes.io/component=engine"
+    from charttest.release import Release
 
 
 def pods(release: Release) -> list[dict[str, Any]]:
     """The release's engine pods, those on their way out included."""
-    found: list[dict[str, Any]] = release.get("pods", "--selector", ENGINES)
+    found: list[dict[str, Any]] = release.get("pods", "--selector=app.kubernetes.io/component=engine")
     return found
-
-
-def is_ready(found: dict[str, Any]) -> bool:
-    """Whether a pod is ready, as its conditions say."""
-    conditions = found["status"].get("conditions", ())
-    return any((each["type"], each["status"]) == ("Ready", "True") for each in conditions)
-
-
-def ready_pods(release: Release, selector: str = ENGINES) -> set[str]:
-    """The names of the ready pods that are not on their way out."""
-    found = release.get("pods", "--selector", selector)
-    return {
-        each["metadata"]["name"]
-        for each in found
-        if "deletionTimestamp" not in each["metadata"] and is_ready(each)
-    }
 
 
 def pod(release: Release) -> dict[str, Any]:
@@ -79,6 +62,14 @@ def rolled_out(release: Release) -> None:
     release.wait("rollout", "status", *which)
     wanted = sum(deployment["spec"]["replicas"] for deployment in release.get(*which))
     eventually("old pods to go", lambda: len(pods(release)) == wanted)
+
+
+def eventually(what: str, condition: Callable[[], object], seconds: float = 240) -> None:
+    """Wait for a condition; AssertionError that says what did not come."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {seconds:.0f} s for {what}"
+        time.sleep(0.2)
 
 
 def ask(release: Release, path: str) -> None:
